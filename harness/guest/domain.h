@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Domain XML, by libxml2's writer, from a filled-in struct. Pure: golden-tested. */
+#ifndef GRANULE_GUEST_DOMAIN_H
+#define GRANULE_GUEST_DOMAIN_H
+
+#include <stdbool.h>
+
+#include "store/metric.h"
+
+struct domain {
+	const char *name; /* borrowed, as all; unique per attempt */
+	const char *uuid; /* NULL: libvirt's choice */
+	const char *qemu; /* emulator path */
+	const char *kernel, *initrd, *command_line;
+	const char *cpu_model;	  /* "host": host-passthrough */
+	const char *stream_path;  /* the virtio port's file */
+	const char *console_path; /* the PL011's file; NULL: a pty (repro --shell) */
+	uint64_t memory_bytes, cpus, seed;
+	enum basis basis; /* simulated: TCG, -icount shift=1,sleep=off; emulated: TCG; hardware: KVM */
+};
+
+/* Owned by the caller (free()). */
+char *domain_xml(const struct domain *domain);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Kernels: from what a matrix says to an Image in the content-addressed cache. Never prints; progress goes to a
+ * callback. */
+#ifndef GRANULE_IMAGE_IMAGE_H
+#define GRANULE_IMAGE_IMAGE_H
+
+#include "base/sha256.h"
+#include "matrix/matrix.h"
+
+struct kernel_image {
+	char *path;		      /* owned: the Image */
+	char *system_map;	      /* owned, or NULL (an Image by path may have none) */
+	char *config;		      /* owned: the resolved .config, or NULL */
+	char *release;		      /* owned: uname -r */
+	uint64_t page_bytes;	      /* from the Image's header */
+	char sha256[SHA256_HEX_SIZE]; /* of the Image: its identity */
+	char recipe[SHA256_HEX_SIZE]; /* of what it was built from; "" for an Image by path */
+	char *origin;		      /* owned: one line for people: "linux-source-6.12 6.12.57-1, micro, 64K" */
+};
+
+void kernel_image_free(struct kernel_image *image);
+
+/* @fraction 0..1, below 0 if unknown; @eta_s below 0 if unknown. */
+typedef void image_progress(void *ctx, const char *what, double fraction, int eta_s);
+
+/* What is known of @spec without building: 1 with @ret_image when the Image exists (by path, or in the cache),
+ * 0 when it must be built (then only page_bytes, origin and a release like "6.12" are set), -1 on error. */
+int kernel_lookup(const struct kernel_spec *spec, struct kernel_image **ret_image, struct err *err);
+
+/* Make sure that @spec's Image is there and intact; builds it if not. */
+int kernel_ensure(const struct kernel_spec *spec, image_progress *progress, void *ctx, struct kernel_image **ret_image,
+		  struct err *err);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Metrics: what a number is, and the numbers of one boot. */
+#ifndef GRANULE_STORE_METRIC_H
+#define GRANULE_STORE_METRIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum metric_direction { METRIC_NEITHER, METRIC_HIGHER, METRIC_LOWER }; /* which way is better */
+enum metric_class { METRIC_COUNT, METRIC_MEMORY, METRIC_TIME };
+extern const char *const metric_direction_names[]; /* "neither", "higher", "lower", NULL */
+extern const char *const metric_class_names[];	   /* "count", "memory", "time", NULL */
+
+/* How time was measured (DESIGN.md, "Basis"). */
+enum basis { BASIS_HARDWARE, BASIS_SIMULATED, BASIS_EMULATED };
+extern const char *const basis_names[]; /* "hardware", "simulated", "emulated", NULL */
+
+/* The instruction clock: -icount shift=1, one instruction is 2^1 ns of guest time. */
+#define SIMULATED_NS_PER_INSN 2
+
+struct metric {
+	const char *pattern; /* fnmatch() of the name behind "PHASE.": "insns_per_op", "folio.*.anon_alloc_per_op" */
+	const char *unit;    /* "insns", "bytes", "1/s", "1" */
+	enum metric_direction direction;
+	enum metric_class class;
+	/* Below which no verdict is drawn, in the metric's unit: fixed + base pages * page_bytes
+	 * + pages_per_cpu * page_bytes * cpus. */
+	double resolution;
+	double resolution_pages, resolution_pages_per_cpu;
+	bool per_page;	  /* depends on the base page by construction (faults per operation): shown per byte too */
+	bool primary;	  /* in the short table of diff */
+	const char *help; /* one sentence: what it is and the file it comes from */
+};
+
+/* The facts of a cell that turn raw bytes into numbers. */
+struct measure_context {
+	uint64_t page_bytes, cpus;
+	enum basis basis;
+};
+
+struct measure {
+	char *name;		     /* owned: "page_fault1.insns_per_op" */
+	const struct metric *metric; /* borrowed */
+	double resolution;	     /* in the metric's unit, for this cell */
+	double *values;		     /* owned: one a sample, in order (one a boot for what is read once) */
+	size_t n_values;
+};
+
+struct measures {
+	struct measure *v; /* owned, in order of first appearance */
+	size_t n;
+	bool folios_moved; /* some large-folio counter rose during the boot's samples: the profile is not inert */
+};
+
+void measures_free(struct measures *measures);
+/* Add one value of PHASE.@suffix; aborts if @metric does not match. */
+void measures_add(struct measures *measures, const struct measure_context *context, const struct metric *table,
+		  const char *phase, const char *suffix, double value);
+const struct measure *measures_find(const struct measures *measures, const char *name);
+/* The entry of @table (ends with pattern NULL) for the name behind the phase, or NULL. */
+const struct metric *metric_lookup(const struct metric *table, const char *suffix);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The run directory (specified in results/README.md): the only room that writers and readers share. Files are
+ * append-only or written once by rename after fsync; outcomes are derived by reading, never stored. */
+#ifndef GRANULE_STORE_STORE_H
+#define GRANULE_STORE_STORE_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/sha256.h"
+#include "store/metric.h"
+
+#define STORE_SCHEMA_MAJOR 1
+#define STORE_SCHEMA_MINOR 0
+#define STREAM_SIZE_MAX (UINT64_C(256) << 20) /* a guest that writes more is ended */
+#define CONSOLE_SIZE_MAX (UINT64_C(16) << 20)
+
+struct axis_label {
+	char *axis, *label; /* owned: "kernels", "64k" */
+};
+
+struct cell_program {
+	char *guest_path, *host_path; /* owned */
+	char sha256[SHA256_HEX_SIZE];
+};
+
+/* One line of cells.jsonl: a cell with everything behind its labels. Typed fields are what programs act on;
+ * @definition is what compare compares and people read. */
+struct cell_record {
+	char *id;		 /* owned */
+	struct axis_label *axes; /* owned, in the matrix's order */
+	size_t n_axes;
+	char *skip; /* owned: why it does not run, or NULL; then nothing below but definition need be set */
+	char *kernel_path, *kernel_sha256, *kernel_release, *system_map; /* owned; system_map may be NULL */
+	uint64_t page_bytes, cpus, memory_bytes, timeout_s, boots;
+	enum basis basis;
+	char *basis_reason;	       /* owned: why this basis, one sentence */
+	char *cpu_model;	       /* owned */
+	char *command_line;	       /* owned: the guest's */
+	char *job;		       /* owned: wire/job.h */
+	struct cell_program *programs; /* owned */
+	size_t n_programs;
+	char *workload; /* owned: its name in the registry */
+	uint64_t work_bytes;
+	bool asks_folios;   /* the profile asks for large folios: it is inert if no counter moved */
+	json_t *definition; /* owned: {"kernel":{...},"folio":{...},"workload":{...},"guest":{...},"trials":{...}} */
+};
+
+struct run {
+	char *dir;		   /* owned, absolute */
+	json_t *header;		   /* owned: run.json */
+	struct cell_record *cells; /* owned, in plan order */
+	size_t n_cells;
+};
+
+void run_free(struct run *run);
+static inline void run_free_p(struct run **run)
+{
+	run_free(*run);
+}
+
+/* Make @dir (must not exist or be empty) and write matrix.yaml, metrics.jsonl, cells.jsonl and, last, run.json.
+ * @matrix_text may be NULL. The dictionary comes from the generic metrics and those of the cells' workloads. */
+int run_create(const char *dir, const char *matrix_text, json_t *header, const struct cell_record *cells,
+	       size_t n_cells, struct err *err);
+/* Open for reading (and resuming). "No such run", an unknown major schema, a damaged line are ERR_CONFIG errors that
+ * name file and line. */
+int run_open(const char *dir, struct run **ret_run, struct err *err);
+/* Read one cell without parsing the others: what granule-boot does. */
+int run_read_cell(const char *dir, const char *id, struct cell_record *ret_cell, struct err *err);
+void cell_record_free(struct cell_record *cell);
+const struct cell_record *run_find_cell(const struct run *run, const char *id);
+
+/* Claim a new attempt at boot @boot (from 1) of @cell by mkdir: cells/CELL/BOOT/ATTEMPT with claim.json (host, boot
+ * id, pid, start time, deadline in CLOCK_REALTIME seconds). Writes `job` and definition-independent files not at all.
+ * @ret_dir is owned by the caller. */
+int attempt_claim(const char *run_dir, const char *cell, unsigned int boot, uint64_t deadline_s, char **ret_dir,
+		  unsigned int *ret_attempt, struct err *err);
+
+enum outcome {
+	OUTCOME_OK,
+	OUTCOME_WORKLOAD_FAILED,
+	OUTCOME_SETTINGS_FAILED,
+	OUTCOME_GUEST_CRASHED, /* an oops counts even if the workload passed */
+	OUTCOME_BOOT_FAILED,   /* no hello */
+	OUTCOME_TIMEOUT,
+	OUTCOME_HOST_FAILED,
+	OUTCOME_UNSUPPORTED,
+	OUTCOME_SKIPPED,
+	OUTCOME_NOT_RUN,
+	OUTCOME_INCOMPLETE, /* torn: killed, full disk, or still running */
+};
+extern const char *const outcome_names[];
+
+/* What reading says of one boot of one cell: the lowest complete attempt, else the newest. */
+struct boot_result {
+	enum outcome outcome;
+	char *reason;	      /* owned: one sentence; NULL for ok */
+	unsigned int attempt; /* 0: none */
+	char *dir;	      /* owned: the attempt's, or NULL */
+	char *stream;	      /* owned: its bytes, or NULL */
+	size_t stream_len;
+	char sha256[SHA256_HEX_SIZE]; /* of the stream */
+	bool running;  /* the newest attempt's claimant is alive (same host) or its deadline is not past */
+	double wall_s; /* from done.json; below 0 if it is not there */
+};
+int boot_read(const struct run *run, const struct cell_record *cell, unsigned int boot, struct boot_result *ret,
+	      struct err *err);
+void boot_result_free(struct boot_result *result);
+/* The same without loading the stream's bytes into the result: for resume and progress. */
+enum outcome boot_outcome(const struct run *run, const struct cell_record *cell, unsigned int boot);
+
+/* The numbers of an ok boot: the workload's and the generic ones. */
+int boot_measure(const struct cell_record *cell, const struct boot_result *boot, struct measures *ret, struct err *err);
+
+/* The first line of @console that tells of a crash (oops, panic, BUG, WARN, hung task, OOM kill, RCU stall) with up to
+ * 20 lines behind it, or NULL; owned by the caller. */
+char *console_crash(const char *console, size_t len);
+/* The last @lines lines with control characters made visible; owned by the caller. */
+char *console_tail(const char *console, size_t len, unsigned int lines);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The job: the text file /job in the initramfs that tells the agent what to do, generic steps only. libc only.
+ *
+ * One step a line, words separated by one tab; a word holds no tab and no newline. The first line is "job\t1".
+ *
+ *   expect  page_size BYTES             END wrong-page-size if getpagesize() differs
+ *   mount   TYPE TARGET OPTIONS         ("-": none); TARGET is made
+ *   set     PATH VALUE must|may|bracket write, read back, SETTING. must: absent or different ends the job with
+ *                                       settings-failed; may: absent is fine
+ *   watch   PATH                        a file (or glob pattern) that every snapshot reads
+ *   idle                                a snapshot now, when = "idle"
+ *   exec    PHASE KIND INDEX TIMEOUT_S ARGV...
+ *                                       run in the cgroup PHASE, made fresh at the phase's first exec.
+ *                                       KIND: prepare and warmup: run; sample: snapshot before and after;
+ *                                       hold: run until the program stops itself (SIGSTOP), snapshot with its
+ *                                       processes' status and smaps_rollup, kill
+ *   shell                               an interactive shell on the console (never in a sealed cell)
+ *
+ * After the last line the agent writes END ok and powers off. */
+#ifndef GRANULE_WIRE_JOB_H
+#define GRANULE_WIRE_JOB_H
+
+#define JOB_VERSION 1
+#define JOB_PATH "/job"
+#define JOB_WORDS_MAX 64
+#define JOB_SIZE_MAX (256u << 10)
+
+/* Split @line (changed in place, no newline) into at most JOB_WORDS_MAX words; returns their number, -1 if too many. */
+int job_split(char *line, char *words[JOB_WORDS_MAX]);
+
+#endif

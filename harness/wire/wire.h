@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The stream: what a guest says, one way, through a virtio port that QEMU writes into a file. libc only; the agent
+ * writes with wire_put(), the host reads with wire_next(). The host trusts nothing in it: every length is checked
+ * against the bytes that are there before it is used.
+ *
+ * A stream is records back to back; no padding, integers little-endian. A record is a head of WIRE_HEAD_SIZE bytes
+ * and `length` bytes of payload:
+ *
+ *   offset size field
+ *        0    4 magic     "GRN1"
+ *        4    2 type      enum wire_type
+ *        6    2 n_fields
+ *        8    4 length    payload bytes, <= WIRE_PAYLOAD_MAX
+ *       12    4 sequence  0, 1, 2, ... without a gap
+ *       16    8 time_ns   the guest's CLOCK_MONOTONIC
+ *       24    4 crc       CRC-32 (IEEE 802.3) of head and payload with this field 0
+ *       28    4 reserved  0
+ *
+ * The payload is n_fields fields, each a 4-byte length and that many bytes; text without a NUL. What the fields of
+ * each type are stands beside enum wire_type; numbers in fields are decimal text.
+ *
+ * A stream is complete if its last record is END. A torn tail (the guest was killed, the disk was full) is normal;
+ * anything else that does not parse makes the stream damaged from there on. */
+#ifndef GRANULE_WIRE_WIRE_H
+#define GRANULE_WIRE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_HEAD_SIZE 32
+#define WIRE_PAYLOAD_MAX (1u << 20)
+#define WIRE_FIELDS_MAX 64
+/* The port's name: /dev/virtio-ports/NAME in the guest (found through /sys/class/virtio-ports/NAME/name). */
+#define WIRE_PORT_NAME "org.granule.stream"
+
+enum wire_type {
+	/* key, value, key, value, ...: page_size 65536, release 6.12.x, version, machine, cmdline, cpus 1,
+	 * memory_kib 3075840, thp_sizes "128K 256K ..." (the hugepages-* directories), agent "1" */
+	WIRE_HELLO = 1,
+	/* kind, phase, index: a step of the job begins; ("sample", "page_fault1", "2"). For progress. */
+	WIRE_STEP = 2,
+	/* path, requested, effective, status: one knob, written and read back; status is "ok", "absent", "differs"
+	 * or "error: TEXT"; effective is the bracketed word if the file shows a choice */
+	WIRE_SETTING = 3,
+	/* phase, kind, index, when, path[, content]: one file as it was at one moment; no sixth field: the file is
+	 * absent, which is not zero. when: "before", "after" (around a sample), "hold" (at its greatest extent),
+	 * "idle" (no phase: before the first step). Cgroup files have paths "cgroup/memory.peak". Content is cut at
+	 * 256 KiB. Example: ("page_fault1","sample","0","after","/proc/vmstat","nr_free_pages 46411\n...") */
+	WIRE_FILE = 4,
+	/* phase, kind, index, begin_ns, end_ns, status, minflt, majflt, nvcsw, nivcsw, user_us, system_us, output:
+	 * one finished program. status: "exit 0", "signal 9", "timeout". output: stdout and stderr, cut at 64 KiB */
+	WIRE_EXEC = 5,
+	/* text: something a reader should know ("output of X cut at 65536 bytes") */
+	WIRE_NOTE = 6,
+	/* outcome, reason: the last record. outcome: "ok", "wrong-page-size", "settings-failed", "workload-failed",
+	 * "unsupported", "agent-failed"; reason is "" for ok */
+	WIRE_END = 7,
+};
+
+struct wire_field {
+	const char *data; /* borrowed; not NUL-terminated */
+	size_t len;
+};
+
+struct wire_record {
+	uint16_t type;
+	uint32_t sequence;
+	uint64_t time_ns;
+	unsigned int n_fields;
+	struct wire_field fields[WIRE_FIELDS_MAX]; /* borrowed from the stream's bytes */
+};
+
+uint32_t wire_crc32(uint32_t crc, const void *data, size_t len);
+
+/* Writing: a record's bytes into @buf. Returns its size, or 0 if it does not fit in @size or breaks a limit. */
+size_t wire_put(char *buf, size_t size, enum wire_type type, uint32_t sequence, uint64_t time_ns,
+		const struct wire_field *fields, unsigned int n_fields);
+
+enum wire_status {
+	WIRE_OK,      /* *record is set, *offset moved behind it */
+	WIRE_EOF,     /* exactly at the end */
+	WIRE_TORN,    /* the rest is the beginning of a record */
+	WIRE_DAMAGED, /* magic, length, checksum, sequence or fields are wrong */
+};
+
+/* The record at *@offset of @data; @sequence is the number it must carry. */
+enum wire_status wire_next(const char *data, size_t len, size_t *offset, uint32_t sequence, struct wire_record *record);
+
+/* Copy field @i as a NUL-terminated string into @buf, cut at @size; "" when there is no such field. */
+const char *wire_text(const struct wire_record *record, unsigned int i, char *buf, size_t size);
+bool wire_is(const struct wire_record *record, unsigned int i, const char *text);
+/* Field @i as a decimal number; false when it is not one. */
+bool wire_number(const struct wire_record *record, unsigned int i, uint64_t *ret);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A workload: a program to measure and its parameters. It turns parameters into steps of a job and what its programs
+ * printed into metrics. The agent knows no workload; the rest of granule knows only this header. */
+#ifndef GRANULE_WORKLOADS_WORKLOAD_H
+#define GRANULE_WORKLOADS_WORKLOAD_H
+
+#include "base/err.h"
+#include "base/text.h"
+#include "matrix/matrix.h"
+#include "store/metric.h"
+#include "wire/wire.h"
+
+/* A program for the guest. Static arm64; built by the Makefile under build/guest/. */
+struct guest_program {
+	char *guest_path; /* owned: in the initramfs, "bin/page_fault1" */
+	char *built;	  /* owned: below granule's guest folder, "will-it-scale/page_fault1_processes" */
+};
+
+struct programs {
+	struct guest_program *v; /* owned */
+	size_t n;
+};
+
+struct workload {
+	const char *name; /* the key in the matrix: "will-it-scale" */
+	const char *help; /* one sentence */
+	const struct option *options;
+	size_t params_size;
+	/* What the table cannot say; NULL or a sentence for the user, owned by the caller. May be NULL. */
+	char *(*check)(const void *params);
+	/* Why this cannot be sealed (several vCPUs are allowed; host storage is not), or NULL if it can. */
+	const char *(*unsealed)(const void *params);
+	void (*programs)(const void *params, struct programs *programs);
+	/* Add "exec" lines (wire/job.h) to @job: warmups, samples, holds. */
+	void (*steps)(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job);
+	/* Bytes each sample of @phase touches, 0 if not a matter of bytes: memory is judged between cells only where
+	 * they did equal work. */
+	uint64_t (*work_bytes)(const void *params, uint64_t page_bytes);
+	/* Metrics of one EXEC record of kind "sample"; -1 with ERR_GUEST if its output does not parse. */
+	int (*measure)(const struct measure_context *context, const char *phase, const char *output,
+		       struct measures *measures, struct err *err);
+	const struct metric *metrics; /* ends with pattern NULL */
+};
+
+/* The registry, in the order of help. */
+extern const struct workload *const workloads[]; /* ends with NULL */
+const struct workload *workload_find(const char *name);
+
+void programs_free(struct programs *programs);
+/* One line of a job: words joined by tabs; aborts on a word with a tab or newline. The list ends with NULL. */
+void job_line(struct text *job, ...) __attribute__((sentinel));
+
+#endif
