@@ -2,7 +2,8 @@
 # One non-recursive file; everything it makes is under $(B) (build/, build/san/ for the sanitizer build).
 #   make          granule, granule-boot and the guest programs     make demo     the main job, from nothing
 #   make check    all tests that need no network and no root       make bench    speed, as ratios
-#   make deps     install what is missing (Debian 12 and 13)
+#   make deps     install what is missing (Debian 12 and 13)       make install  PREFIX, DESTDIR
+#   make check-san, lint, format                                   B=DIR         another output folder
 
 B ?= build
 CC = gcc
@@ -88,6 +89,65 @@ $(B)/guest/will-it-scale/%_threads: workloads/will-it-scale/tests/%.c $(WIS_GUES
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  GUEST   $@")
 	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -DTHREADS -Iworkloads/will-it-scale/guest $< $(WIS_GUEST) -o $@ && $(GUEST_STRIP) $@
+
+# ---- Set-up
+
+.PHONY: deps
+deps:
+	@tools/deps
+
+# What is missing is installed first; the rest runs in a second make, which sees the new libraries.
+.PHONY: demo check bench
+demo check bench:
+	@tools/deps --check 2>/dev/null || tools/deps
+	@$(MAKE) --no-print-directory $@-here
+
+# ---- The main job: build, boot 4K and 64K kernels, diff
+
+.PHONY: demo-here
+demo-here: all
+	@tools/demo $(B)
+
+# ---- Tests
+
+.PHONY: check-here tests
+tests: $(TESTS)
+check-here: all tests
+	@GRANULE_BUILD=$(abspath $(B)) tools/run-tests $(TESTS)
+
+# The same under the address and undefined-behaviour sanitizers, without real guests.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+.PHONY: check-san
+check-san:
+	@$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='$(SANITIZE)' all tests
+	@GRANULE_BUILD=$(abspath $(B)/san) GRANULE_NO_GUESTS='the sanitizer build runs no real guests' \
+		tools/run-tests $(patsubst $(B)/%,$(B)/san/%,$(TESTS))
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+.PHONY: lint
+lint:
+	@tools/deps --check tools/lint.list
+	clang-format --dry-run --Werror $(C_FILES)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability \
+		--suppressions-list=tools/cppcheck.suppress -D_GNU_SOURCE -Iharness -I. harness workloads
+
+.PHONY: format
+format:
+	clang-format -i $(C_FILES)
+
+.PHONY: bench-here
+bench-here: all
+	@tools/bench $(B)
+
+# ---- Installing
+
+PREFIX ?= /usr/local
+.PHONY: install
+install: all
+	install -D -m 755 $(B)/granule $(DESTDIR)$(PREFIX)/bin/granule
+	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
+	cd $(B) && find guest -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
+	find images -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
 
 .PHONY: clean
 clean:

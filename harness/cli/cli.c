@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+int cli_fail(const struct err *err)
+{
+	fprintf(stderr, "granule: %s\n", err->msg);
+	return err_exit_code(err);
+}
+
+int cli_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("granule: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return 2;
+}
+
+bool cli_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	argp_err_exit_status = 2;
+	return argp_parse(argp, argc, argv, 0, NULL, input) == 0;
+}
+
+uint64_t cli_number(const char *text, const char *option, uint64_t min, uint64_t max)
+{
+	unsigned long long v;
+	char *end;
+
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno || end == text || *end || text[0] == '-' || v < min || v > max)
+		exit(cli_usage("%s: '%s' is not a whole number from %llu to %llu", option, text,
+			       (unsigned long long)min, (unsigned long long)max));
+	return v;
+}
+
+int cli_plan_load(const char *matrix_path, const char *only, struct cli_plan *ret_plan, struct err *err)
+{
+	*ret_plan = (struct cli_plan){ 0 };
+	if (matrix_load(matrix_path, &ret_plan->matrix, err) < 0 || host_probe(&ret_plan->caps, err) < 0 ||
+	    plan_make(ret_plan->matrix, &ret_plan->caps, only, &ret_plan->plan, err) < 0) {
+		cli_plan_free(ret_plan);
+		return -1;
+	}
+	return 0;
+}
+
+void cli_plan_free(struct cli_plan *plan)
+{
+	plan_free(plan->plan);
+	matrix_free(plan->matrix);
+	host_caps_free(&plan->caps);
+	*plan = (struct cli_plan){ 0 };
+}
+
+struct schedule_options cli_schedule_options(const struct host_caps *caps, unsigned int jobs)
+{
+	return (struct schedule_options){
+		.jobs = jobs,
+		.cpus = (unsigned int)caps->cpus,
+		.memory_bytes = caps->memory_bytes,
+		.fake = getenv("GRANULE_FAKE"),
+		.plain = !isatty(STDERR_FILENO) || getenv("CI"),
+	};
+}

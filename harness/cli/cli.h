@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The front door: parse, call, print errors, pick the exit code; nothing else. */
+#ifndef GRANULE_CLI_CLI_H
+#define GRANULE_CLI_CLI_H
+
+#include <argp.h>
+
+#include "image/image.h"
+#include "run/plan.h"
+#include "run/schedule.h"
+
+#define GRANULE_VERSION "0.1"
+
+/* Each gets its own argv ("granule run", ...) and returns the program's exit code. */
+int cmd_list(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_repro(int argc, char **argv);
+int cmd_images(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+
+/* Print "granule: MESSAGE" on standard error; returns the exit code of @err. */
+int cli_fail(const struct err *err);
+
+/* "granule: MESSAGE" for a wrong command line; returns 2. */
+int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* argp_parse() with exit code 2 for a wrong command line; false: the caller returns @ret_code. */
+bool cli_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* A whole number from a command line argument; exits with 2 and a sentence that names @option. */
+uint64_t cli_number(const char *text, const char *option, uint64_t min, uint64_t max);
+
+/* Matrix, host and plan of one command line, freed together. */
+struct cli_plan {
+	struct matrix *matrix;
+	struct host_caps caps;
+	struct plan *plan;
+};
+int cli_plan_load(const char *matrix_path, const char *only, struct cli_plan *ret_plan, struct err *err);
+void cli_plan_free(struct cli_plan *plan);
+
+/* Options for a schedule on this host. */
+struct schedule_options cli_schedule_options(const struct host_caps *caps, unsigned int jobs);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "guest/programs.h"
+#include "run/repeat.h"
+
+struct repro_args {
+	const char *run, *cell;
+	unsigned int boot;
+	bool shell, console;
+};
+
+static const struct argp_option options[] = {
+	{ "boot", 'b', "N", 0, "Which boot, and so which seed (default: 1)", 0 },
+	{ "console", 'c', NULL, 0, "Show the guest's console while it runs", 0 },
+	{ "shell", 's', NULL, 0, "After the steps of the job, a shell in the guest (not sealed; Ctrl-] leaves)", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct repro_args *a = state->input;
+
+	switch (key) {
+	case 'b':
+		a->boot = (unsigned int)cli_number(arg, "--boot", 1, 1000000);
+		return 0;
+	case 's':
+		a->shell = true;
+		return 0;
+	case 'c':
+		a->console = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (!a->run)
+			a->run = arg;
+		else if (!a->cell)
+			a->cell = arg;
+		else
+			argp_error(state, "one cell at a time");
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->cell)
+			argp_error(state, "which run and cell? `granule show RUN` lists its cells");
+		if (a->shell && a->console)
+			argp_error(state, "--shell has the console already");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = { options, parse, "RUN CELL",
+				  "Repeat one boot of one cell exactly as it was recorded: same kernel, settings, job and "
+				  "seed. Without an option the bytes are compared with the recorded ones.",
+				  NULL, NULL, NULL };
+
+static void print_cell(const struct cell_record *cell, unsigned int boot)
+{
+	printf("cell     %s, boot (seed) %u, %s: %s\n", cell->id, boot, basis_names[cell->basis], cell->basis_reason);
+	printf("kernel   %s %s\n         %s\n", cell->kernel_release, cell->kernel_sha256, cell->kernel_path);
+	printf("guest    %llu vCPU %s, %llu MiB, '%s'\n", (unsigned long long)cell->cpus, cell->cpu_model,
+	       (unsigned long long)(cell->memory_bytes >> 20), cell->command_line);
+	fflush(stdout);
+}
+
+/* Compare without a person: the same as verify for one boot. */
+static int repeat_one(const struct run *run, const struct cell_record *cell, unsigned int boot, struct err *err)
+{
+	struct repeat *one = xcalloc(1, sizeof(*one));
+	_cleanup_free_ char *kept = NULL;
+	struct schedule_options schedule;
+	struct host_caps caps = { 0 };
+	int code = 0;
+
+	one->cell = cell;
+	one->boot = boot;
+	if (host_probe(&caps, err) < 0)
+		return cli_fail(err);
+	schedule = cli_schedule_options(&caps, 1);
+	if (repeat_run(run, one, 1, &schedule, &kept, err) < 0)
+		code = cli_fail(err);
+	else if (one->identical)
+		printf("the same bytes again\n");
+	else
+		printf("differs: %s\nthe repeated run is kept: %s\n", one->difference, kept);
+	if (!code && !one->identical)
+		code = 1;
+	repeats_free(one, 1);
+	host_caps_free(&caps);
+	return code;
+}
+
+/* With a person: granule-boot takes over this terminal. */
+static int attend(const struct run *run, const struct cell_record *cell, const struct repro_args *args,
+		  struct err *err)
+{
+	_cleanup_(run_free_p) struct run *scratch = NULL;
+	_cleanup_free_ char *dir = NULL, *program = granule_program_path("granule-boot");
+	_cleanup_free_ char *boot = xasprintf("%u", args->boot);
+	char *argv[] = { program, (char *)(args->shell ? "--shell" : "--console"), NULL, (char *)args->cell, boot,
+			 NULL };
+
+	if (repeat_scratch(run, cell, 1, &dir, &scratch, err) < 0)
+		return cli_fail(err);
+	argv[2] = dir;
+	printf("run      %s (kept)\n", dir);
+	fflush(stdout);
+	execv(program, argv);
+	err_set_errno(err, ERR_HOST, "%s", program);
+	return cli_fail(err);
+}
+
+int cmd_repro(int argc, char **argv)
+{
+	struct repro_args args = { .boot = 1 };
+	_cleanup_(run_free_p) struct run *run = NULL;
+	const struct cell_record *cell;
+	struct err err = ERR_INIT;
+
+	if (!cli_parse(&argp, argc, argv, &args))
+		return 2;
+	if (run_open(args.run, &run, &err) < 0)
+		return cli_fail(&err);
+	cell = run_find_cell(run, args.cell);
+	if (!cell)
+		return cli_usage("%s has no cell '%s'; `granule show %s` lists them", args.run, args.cell, args.run);
+	if (cell->skip)
+		return cli_usage("cell %s was skipped: %s", cell->id, cell->skip);
+	if (args.boot > cell->boots)
+		return cli_usage("cell %s has boots 1 to %llu", cell->id, (unsigned long long)cell->boots);
+	if (!path_exists(cell->kernel_path))
+		return cli_usage("%s is gone (images gc?); `granule images build` on the run's matrix.yaml makes it again",
+				 cell->kernel_path);
+	print_cell(cell, args.boot);
+	if (args.shell || args.console)
+		return attend(run, cell, &args, &err);
+	return repeat_one(run, cell, args.boot, &err);
+}

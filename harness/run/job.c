@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Writes the job's text. Knows the kernel's counters by path, and no workload but through its own steps. */
+#include "run/job.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "wire/job.h"
+#include "workloads/workload.h"
+
+/* Read before and after every sample. A file that this kernel lacks is recorded as absent. */
+static const char *const watched[] = {
+	"/proc/meminfo",
+	"/proc/vmstat",
+	"/sys/kernel/mm/transparent_hugepage/hugepages-*/stats/*",
+};
+
+char *job_build(const struct cell *cell, const struct trials *trials, uint64_t page_bytes,
+		struct kernel_version version)
+{
+	struct folio_setting *settings;
+	struct text job = { 0 };
+	size_t n_settings;
+	char number[24];
+
+	snprintf(number, sizeof(number), "%d", JOB_VERSION);
+	job_line(&job, "job", number, NULL);
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)page_bytes);
+	job_line(&job, "expect", "page_size", number, NULL);
+	folio_settings(cell->folio, page_bytes, version, &settings, &n_settings);
+	for (size_t i = 0; i < n_settings; i++)
+		job_line(&job, "set", settings[i].path, settings[i].value, settings[i].must ? "must" : "may", NULL);
+	folio_settings_free(settings, n_settings);
+	for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
+		job_line(&job, "watch", watched[i], NULL);
+	job_line(&job, "idle", NULL);
+	cell->workload->type->steps(cell->workload->params, trials, page_bytes, &job);
+	return text_steal(&job);
+}

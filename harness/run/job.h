@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A cell's job (wire/job.h): the settings of its folio profile, what every snapshot reads, the workload's steps. Pure. */
+#ifndef GRANULE_RUN_JOB_H
+#define GRANULE_RUN_JOB_H
+
+#include "matrix/folio.h"
+
+/* Owned by the caller. */
+char *job_build(const struct cell *cell, const struct trials *trials, uint64_t page_bytes,
+		struct kernel_version version);
+
+#endif

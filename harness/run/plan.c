@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Resolves cells against kernels and host. Boots nothing. */
+#include "run/plan.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "guest/programs.h"
+#include "run/job.h"
+#include "workloads/workload.h"
+
+/* loglevel 5: warnings and worse reach the console, and so the watch for crashes; the rest would only cost
+ * instructions. panic=-1: a panic reboots at once, which ends the guest. */
+#define COMMAND_LINE "console=ttyAMA0 loglevel=5 panic=-1"
+
+static size_t kernel_index(const struct plan *plan, const struct cell *cell)
+{
+	return (size_t)(cell->kernel - plan->matrix->kernels);
+}
+
+static struct kernel_version image_version(const struct kernel_image *image)
+{
+	struct kernel_version version = { 0, 0 };
+
+	kernel_version_parse(image->release, &version);
+	return version;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; plan->images && i < plan->matrix->n_kernels; i++)
+		kernel_image_free(plan->images[i]);
+	free(plan->images);
+	free(plan->ready);
+	cells_free(plan->cells, plan->n_cells);
+	free(plan);
+}
+
+static void keep_only(struct plan *plan, const char *only)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->n_cells; i++) {
+		struct cell cell = plan->cells[i];
+
+		if (fnmatch(only, cell.id, 0) == 0) {
+			plan->cells[i] = plan->cells[kept];
+			plan->cells[kept++] = cell;
+		}
+	}
+	for (size_t i = kept; i < plan->n_cells; i++) {
+		free(plan->cells[i].id);
+		free(plan->cells[i].skip);
+	}
+	plan->n_cells = kept;
+}
+
+static int look_up_kernels(struct plan *plan, struct err *err)
+{
+	const struct matrix *matrix = plan->matrix;
+
+	for (size_t i = 0; i < plan->n_cells; i++) {
+		size_t k = kernel_index(plan, &plan->cells[i]);
+		const struct kernel_spec *spec = &matrix->kernels[k];
+		int found;
+
+		if (plan->images[k] || plan->cells[i].skip)
+			continue;
+		found = kernel_lookup(spec, &plan->images[k], err);
+		if (found < 0)
+			return err_wrap(err, "%s:%d: kernel '%s'", matrix->path, spec->line, spec->label);
+		plan->ready[k] = found > 0;
+	}
+	return 0;
+}
+
+/* What a base page, kernel or host cannot do becomes the cell's reason to be skipped. The answer is the same for all
+ * workloads of a kernel and a profile, so it is asked once for each pair. */
+static void skip_impossible(struct plan *plan)
+{
+	const struct matrix *matrix = plan->matrix;
+	size_t n_pairs = matrix->n_kernels * matrix->n_folios;
+	char **why = xcalloc(n_pairs, sizeof(*why));
+	bool *asked = xcalloc(n_pairs, sizeof(*asked));
+
+	for (size_t i = 0; i < plan->n_cells; i++) {
+		struct cell *cell = &plan->cells[i];
+		size_t k = kernel_index(plan, cell);
+		size_t pair = k * matrix->n_folios + (size_t)(cell->folio - matrix->folios);
+
+		if (cell->skip)
+			continue;
+		if (!asked[pair]) {
+			asked[pair] = true;
+			why[pair] = folio_unsupported(cell->folio, plan->images[k]->page_bytes,
+						      image_version(plan->images[k]));
+		}
+		cell->skip = xstrdup(why[pair]);
+	}
+	for (size_t i = 0; i < n_pairs; i++)
+		free(why[i]);
+	free(why);
+	free(asked);
+}
+
+static int cell_basis(const struct plan *plan, const struct cell *cell, enum basis *ret_basis, char **ret_reason,
+		      struct err *err)
+{
+	const struct workload *type = cell->workload->type;
+	const char *unsealed = type->unsealed ? type->unsealed(cell->workload->params) : NULL;
+
+	return basis_choose(plan->caps, (enum accel)plan->matrix->guest.accel, plan->matrix->guest.cpus, unsealed,
+			    ret_basis, ret_reason, err);
+}
+
+int plan_make(const struct matrix *matrix, const struct host_caps *caps, const char *only, struct plan **ret_plan,
+	      struct err *err)
+{
+	_cleanup_(plan_free_p) struct plan *plan = xcalloc(1, sizeof(*plan));
+
+	plan->matrix = matrix;
+	plan->caps = caps;
+	plan->images = xcalloc(matrix->n_kernels, sizeof(*plan->images));
+	plan->ready = xcalloc(matrix->n_kernels, sizeof(*plan->ready));
+	matrix_expand(matrix, &plan->cells, &plan->n_cells);
+	if (only) {
+		keep_only(plan, only);
+		if (!plan->n_cells)
+			return err_set(err, ERR_CONFIG, "no cell of %s matches --only '%s'; `granule list` shows them",
+				       matrix->path, only),
+			       -1;
+	}
+	if (look_up_kernels(plan, err) < 0)
+		return -1;
+	skip_impossible(plan);
+	for (size_t i = 0; i < plan->n_cells; i++)
+		plan->n_runnable += !plan->cells[i].skip;
+	*ret_plan = steal_ptr(plan);
+	return 0;
+}
+
+int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err)
+{
+	for (size_t i = 0; i < plan->n_cells; i++) {
+		size_t k = kernel_index(plan, &plan->cells[i]);
+		const struct kernel_spec *spec = plan->cells[i].kernel;
+		struct kernel_image *image;
+
+		if (plan->cells[i].skip || plan->ready[k])
+			continue;
+		if (kernel_ensure(spec, progress, ctx, &image, err) < 0)
+			return err_wrap(err, "%s:%d: kernel '%s'", plan->matrix->path, spec->line, spec->label);
+		kernel_image_free(plan->images[k]);
+		plan->images[k] = image;
+		plan->ready[k] = true;
+	}
+	return 0;
+}
+
+static json_t *kernel_definition(const struct kernel_spec *spec, const struct kernel_image *image)
+{
+	json_t *o = options_json(kernel_options, spec);
+
+	/* where the Image lies on this host says nothing about it */
+	json_object_del(o, "image");
+	json_object_del(o, "modules");
+	if (image) {
+		json_object_set_new(o, "release", json_string(image->release));
+		json_object_set_new(o, "page_bytes", json_integer((json_int_t)image->page_bytes));
+		json_object_set_new(o, "sha256", json_string(image->sha256));
+		json_object_set_new(o, "recipe", json_string(image->recipe));
+		json_object_set_new(o, "origin", json_string(image->origin));
+	}
+	return o;
+}
+
+static json_t *cell_definition(const struct plan *plan, const struct cell *cell)
+{
+	const struct matrix *matrix = plan->matrix;
+	const struct workload *type = cell->workload->type;
+	json_t *o = json_object(), *workload = json_object();
+
+	json_object_set_new(workload, "type", json_string(type->name));
+	json_object_set_new(workload, "parameters", options_json(type->options, cell->workload->params));
+	json_object_set_new(o, "workload", workload);
+	json_object_set_new(o, "kernel", kernel_definition(cell->kernel, plan->images[kernel_index(plan, cell)]));
+	json_object_set_new(o, "folio", options_json(folio_options, cell->folio));
+	json_object_set_new(o, "guest", options_json(guest_options, &matrix->guest));
+	json_object_set_new(o, "trials", options_json(trials_options, &matrix->trials));
+	return o;
+}
+
+static void add_axis(struct cell_record *r, const char *axis, const char *label)
+{
+	struct axis_label *a = VEC_PUSH(r->axes, r->n_axes);
+
+	a->axis = xstrdup(axis);
+	a->label = xstrdup(label);
+}
+
+/* The digests of guest programs, each file read once a plan. */
+struct digests {
+	struct digest {
+		char *path;
+		char sha256[SHA256_HEX_SIZE];
+	} *v;
+	size_t n;
+};
+
+static void digests_free(struct digests *d)
+{
+	for (size_t i = 0; i < d->n; i++)
+		free(d->v[i].path);
+	free(d->v);
+}
+
+static const char *digest_of(struct digests *d, const char *path, struct err *err)
+{
+	struct digest *one;
+	char hex[SHA256_HEX_SIZE];
+
+	for (size_t i = 0; i < d->n; i++)
+		if (!strcmp(d->v[i].path, path))
+			return d->v[i].sha256;
+	if (sha256_file(path, hex, err) < 0) {
+		err_wrap(err, "a program for the guest is missing (run `make`)");
+		return NULL;
+	}
+	one = VEC_PUSH(d->v, d->n);
+	one->path = xstrdup(path);
+	memcpy(one->sha256, hex, sizeof(hex));
+	return one->sha256;
+}
+
+static int add_program(struct cell_record *r, const char *guest_path, const char *built, struct digests *digests,
+		       struct err *err)
+{
+	_cleanup_free_ char *host_path = guest_program_path(built);
+	const char *sha256 = digest_of(digests, host_path, err);
+	struct cell_program *p;
+
+	if (!sha256)
+		return -1;
+	p = VEC_PUSH(r->programs, r->n_programs);
+	p->guest_path = xstrdup(guest_path);
+	p->host_path = steal_ptr(host_path);
+	strcpy(p->sha256, sha256);
+	return 0;
+}
+
+static int add_programs(struct cell_record *r, const struct workload_spec *workload, struct digests *digests,
+			struct err *err)
+{
+	struct programs programs = { 0 };
+	int rc = add_program(r, "init", "agent", digests, err);
+
+	workload->type->programs(workload->params, &programs);
+	for (size_t i = 0; rc == 0 && i < programs.n; i++)
+		rc = add_program(r, programs.v[i].guest_path, programs.v[i].built, digests, err);
+	programs_free(&programs);
+	return rc;
+}
+
+static int fill_runnable(const struct plan *plan, const struct cell *cell, struct cell_record *r,
+			 struct digests *digests, struct err *err)
+{
+	const struct matrix *matrix = plan->matrix;
+	const struct kernel_image *image = plan->images[kernel_index(plan, cell)];
+	struct kernel_version version = image_version(image);
+
+	if (cell_basis(plan, cell, &r->basis, &r->basis_reason, err) < 0)
+		return err_wrap(err, "cell %s", cell->id);
+	r->kernel_path = path_absolute(image->path);
+	r->kernel_sha256 = xstrdup(image->sha256);
+	r->kernel_release = xstrdup(image->release);
+	r->system_map = xstrdup(image->system_map);
+	r->page_bytes = image->page_bytes;
+	r->cpus = matrix->guest.cpus;
+	r->memory_bytes = matrix->guest.memory_bytes;
+	r->timeout_s = matrix->guest.timeout_s;
+	r->cpu_model = xstrdup(cpu_model(r->basis, image->page_bytes, version));
+	r->command_line = cell->kernel->append ? xasprintf("%s %s", COMMAND_LINE, cell->kernel->append) :
+						 xstrdup(COMMAND_LINE);
+	r->job = job_build(cell, &matrix->trials, image->page_bytes, version);
+	r->work_bytes = cell->workload->type->work_bytes ?
+				cell->workload->type->work_bytes(cell->workload->params, image->page_bytes) :
+				0;
+	r->asks_folios = folio_asks(cell->folio);
+	return add_programs(r, cell->workload, digests, err);
+}
+
+int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t *ret_n, struct err *err)
+{
+	struct cell_record *cells = NULL;
+	struct digests digests = { 0 };
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < plan->n_cells; i++) {
+		const struct cell *cell = &plan->cells[i];
+		struct cell_record *r = VEC_PUSH(cells, n);
+
+		r->id = xstrdup(cell->id);
+		r->skip = xstrdup(cell->skip);
+		r->workload = xstrdup(cell->workload->type->name);
+		r->boots = plan->matrix->trials.seeds;
+		add_axis(r, "kernels", cell->kernel->label);
+		add_axis(r, "folios", cell->folio->label);
+		add_axis(r, "workloads", cell->workload->label);
+		r->definition = cell_definition(plan, cell);
+		if (!cell->skip)
+			rc = fill_runnable(plan, cell, r, &digests, err);
+	}
+	digests_free(&digests);
+	if (rc < 0) {
+		for (size_t i = 0; i < n; i++)
+			cell_record_free(&cells[i]);
+		free(cells);
+		return -1;
+	}
+	*ret_cells = cells;
+	*ret_n = n;
+	return 0;
+}

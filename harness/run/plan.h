@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The plan: cells with what the host and the kernels say about them. expand (matrix/) -> resolve -> plan. */
+#ifndef GRANULE_RUN_PLAN_H
+#define GRANULE_RUN_PLAN_H
+
+#include "guest/probe.h"
+#include "image/image.h"
+#include "matrix/matrix.h"
+#include "store/store.h"
+
+struct plan {
+	const struct matrix *matrix;  /* borrowed */
+	const struct host_caps *caps; /* borrowed */
+	struct kernel_image **images; /* owned: one a kernel of the matrix, in its order; NULL: no cell needs it */
+	bool *ready;                  /* owned: the Image exists; else plan_build() makes it */
+	struct cell *cells;           /* owned; skip holds the reason, whoever found it */
+	size_t n_cells, n_runnable;
+};
+
+/* Look the kernels up (building nothing) and find what cannot exist. @only: a glob that a cell's id must match to be
+ * in the plan, or NULL. An @only that matches nothing is ERR_CONFIG. */
+int plan_make(const struct matrix *matrix, const struct host_caps *caps, const char *only, struct plan **ret_plan,
+	      struct err *err);
+void plan_free(struct plan *plan);
+static inline void plan_free_p(struct plan **plan)
+{
+	plan_free(*plan);
+}
+
+/* Build the kernels that runnable cells need and that are not there. */
+int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err);
+
+/* The plan's cells as they go into cells.jsonl, skipped ones included; after plan_build(). */
+int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t *ret_n, struct err *err);
+
+#endif
