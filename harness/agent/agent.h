@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent: process 1 of a guest. It reads /job (wire/job.h), does its steps, and writes what it finds to the virtio
+ * port (wire/wire.h). It knows no workload. It talks to nobody: whatever goes wrong becomes END agent-failed with a
+ * sentence, also on the console, and power-off.
+ *
+ * While a program is measured the agent sleeps in poll(); every buffer it has is static and touched before the first
+ * step, and the records about a sample are written once its program has ended and its counters are read. */
+#ifndef GRANULE_AGENT_AGENT_H
+#define GRANULE_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "wire/job.h"
+#include "wire/wire.h"
+
+#define AGENT_VERSION "1"
+#define OUTPUT_MAX (64u << 10)	  /* of one program */
+#define FILE_CUT (256u << 10)	  /* of one file in a snapshot */
+#define SNAPSHOT_BYTES (4u << 20) /* all files of one snapshot */
+#define SNAPSHOT_FILES 4096u
+#define WATCH_BYTES (256u << 10) /* the names of the watched files */
+#define PATH_SIZE 512
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define EXIT_UNSUPPORTED 77 /* a program's way to say that this kernel lacks what it measures */
+
+struct agent {
+	bool fake;	  /* a plain process, not a guest: see main.c */
+	const char *root; /* borrowed: put before every absolute path; "" in a guest */
+	uint64_t fake_ns;
+	int port; /* the stream; -1 before it is open */
+	uint32_t sequence;
+	bool cgroups;		   /* cgroup v2 with memory is there */
+	bool tmp_mounted;	   /* by the job, or by default */
+	char phase[PATH_SIZE];	   /* whose cgroup is in use, "" before the first */
+	char failed_setting[1024]; /* the first that ends the job, or "" */
+};
+
+/* ---- emit.c: records, notes, the end ---- */
+uint64_t agent_now(struct agent *agent);
+const char *agent_path(const struct agent *agent, const char *path, char buf[PATH_SIZE]);
+static inline struct wire_field text_field(const char *s)
+{
+	return (struct wire_field){ s, __builtin_strlen(s) };
+}
+void emit(struct agent *agent, enum wire_type type, const struct wire_field *fields, unsigned int n_fields);
+void emit_flush(struct agent *agent);
+void agent_note(struct agent *agent, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Write END and power off; in a fake guest exit. */
+void agent_end(struct agent *agent, const char *outcome, const char *reason) __attribute__((noreturn));
+/* END agent-failed. */
+void agent_fail(struct agent *agent, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+void console_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- init.c: from nothing to a guest with an open port ---- */
+void init_mounts(struct agent *agent);
+void init_cgroups(struct agent *agent);
+void init_port(struct agent *agent);
+void make_parents(const char *path);
+void mount_step(struct agent *agent, const char *type, const char *target, const char *options);
+uint64_t agent_page_size(const struct agent *agent);
+void hello(struct agent *agent);
+
+/* ---- settings.c: one knob ---- */
+/* The value a knob shows: the word in brackets if it offers a choice ("always [madvise] never"), else its text without
+ * the white space around it. Cuts at @size. */
+void setting_value(const char *content, char *buf, size_t size);
+/* Equal as text, or as decimal numbers. */
+bool setting_equal(const char *requested, const char *effective);
+/* Write @value, read back, write a SETTING record. @may_lack: an absent file is fine. */
+void setting_apply(struct agent *agent, const char *path, const char *value, bool may_lack);
+
+/* ---- snapshot.c: many files at one moment ---- */
+struct snapshot_file {
+	const char *path; /* in the record; borrowed from the watch list or the snapshot's buffer */
+	size_t offset;
+	ssize_t len; /* -1: absent */
+};
+
+struct snapshot {
+	char *buf; /* SNAPSHOT_BYTES, static */
+	size_t used;
+	struct snapshot_file *files; /* SNAPSHOT_FILES, static */
+	unsigned int n_files;
+};
+
+enum { SNAPSHOT_BEFORE, SNAPSHOT_AFTER };
+struct snapshot *snapshot_get(int which);
+/* Touch every page, so that nothing is allocated later. */
+void snapshot_prepare(void);
+/* Add the files that match @pattern (shell wildcards in any part) to the list; a pattern without wildcards is watched
+ * even if the file is absent. */
+void watch_add(struct agent *agent, const char *pattern);
+/* @path with wildcards to names in order, each handed to @found; returns their number. */
+unsigned int glob_walk(const char *pattern, void (*found)(void *arg, const char *path), void *arg);
+void snapshot_take(struct agent *agent, struct snapshot *snapshot, bool with_cgroup);
+/* Add status and smaps_rollup of @pid. */
+void snapshot_add_process(struct agent *agent, struct snapshot *snapshot, pid_t pid);
+/* One FILE record each. */
+void snapshot_emit(struct agent *agent, const struct snapshot *snapshot, const char *phase, const char *kind,
+		   const char *index, const char *when);
+/* At most @size - 1 bytes and a NUL; the length or -1 with errno. */
+ssize_t read_small(const char *path, char *buf, size_t size);
+
+/* ---- exec.c: one program ---- */
+struct exec_result {
+	char status[32]; /* as in an EXEC record */
+	bool ok;	 /* "exit 0", or held where that was asked for */
+	bool unsupported;
+	uint64_t begin_ns, end_ns;
+	struct rusage usage;
+	const char *output; /* static */
+	size_t output_len, output_total;
+};
+
+void exec_prepare(struct agent *agent);
+/* Run @argv in the cgroup of agent->phase until it ends, until it stops itself if @hold (then @at_hold is called with
+ * its pid and everything is killed), or for @timeout_s. All its descendants are gone when this returns. */
+void exec_program(struct agent *agent, char *const argv[], uint64_t timeout_s,
+		  void (*at_hold)(struct agent *agent, pid_t pid), struct exec_result *result);
+void shell_step(struct agent *agent);
+
+/* ---- steps.c: the job ---- */
+/* Check every line first, then do them all; ends with agent_end(). */
+void job_run(struct agent *agent, char *job) __attribute__((noreturn));
+/* NULL, or why @words are no step; static. */
+const char *step_check(char *const words[], int n);
+
+#endif

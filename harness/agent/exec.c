@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One program: started in its cgroup, waited for by signalfd, its output drained, its descendants gone afterwards. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+static char output[OUTPUT_MAX];
+static int child_signals = -1, dev_null = -1;
+
+struct watch {
+	pid_t pid;
+	int pipe;
+	bool hold, stopped, ended;
+	int wait_status;
+	struct exec_result *result;
+};
+
+static const char *const child_env[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "LC_ALL=C", NULL };
+
+void exec_prepare(struct agent *agent)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	child_signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	dev_null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (child_signals < 0 || dev_null < 0)
+		agent_fail(agent, "cannot make a signalfd or open /dev/null: %s", strerror(errno));
+}
+
+/* The real clock: also a fake guest's programs must come to an end. */
+static uint64_t real_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+static void child_main(const struct agent *agent, char *const argv[], int out) __attribute__((noreturn));
+static void child_main(const struct agent *agent, char *const argv[], int out)
+{
+	char path[PATH_SIZE];
+	sigset_t none;
+	int fd;
+
+	setsid();
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	dup2(dev_null, STDIN_FILENO);
+	dup2(out, STDOUT_FILENO);
+	dup2(out, STDERR_FILENO);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (!agent->fake && write(fd, "0", 1) < 0)
+			dprintf(STDERR_FILENO, "oom_score_adj: %s\n", strerror(errno));
+		close(fd);
+	}
+	execve(agent_path(agent, argv[0], path), argv, (char *const *)child_env);
+	dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+/* In its cgroup from its first page on: a move by cgroup.procs would wait for a grace period and leave the pages of
+ * the copy with process 1. */
+static pid_t spawn(struct agent *agent, char *const argv[], int out)
+{
+	char path[PATH_SIZE * 2];
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	int cgroup = -1;
+	pid_t pid;
+
+	if (agent->cgroups) {
+		snprintf(path, sizeof(path), CGROUP_ROOT "/%s", agent->phase);
+		cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (cgroup < 0)
+			agent_fail(agent, "cannot open the cgroup %s: %s", path, strerror(errno));
+		args.flags = CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup;
+		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	} else {
+		pid = fork();
+	}
+	if (pid == 0)
+		child_main(agent, argv, out);
+	if (cgroup >= 0)
+		close(cgroup);
+	if (pid < 0)
+		agent_fail(agent, "cannot start %s: %s", argv[0], strerror(errno));
+	return pid;
+}
+
+static void drain(struct watch *watch)
+{
+	static char rest[4096];
+	struct exec_result *result = watch->result;
+
+	while (watch->pipe >= 0) {
+		size_t room = sizeof(output) - result->output_len;
+		ssize_t n = read(watch->pipe, room ? output + result->output_len : rest, room ? room : sizeof(rest));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return;
+		if (n == 0) {
+			close(watch->pipe);
+			watch->pipe = -1;
+			return;
+		}
+		result->output_total += (size_t)n;
+		if (room)
+			result->output_len += (size_t)n;
+	}
+}
+
+/* Everybody who changed state; orphans are process 1's to bury. */
+static void reap(struct watch *watch, int options)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, options, &usage)) > 0 || (pid < 0 && errno == EINTR)) {
+		if (pid != watch->pid)
+			continue;
+		if (WIFSTOPPED(status)) {
+			watch->stopped = true;
+			continue;
+		}
+		watch->ended = true;
+		watch->wait_status = status;
+		watch->result->usage = usage;
+	}
+}
+
+/* Nobody is left of the program when this returns. */
+static void kill_all(struct agent *agent, struct watch *watch)
+{
+	char path[PATH_SIZE * 2];
+	int fd;
+
+	/* No child at all: the usual case, and nothing to do. */
+	if (watch->ended && waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
+		return;
+	if (agent->cgroups) {
+		snprintf(path, sizeof(path), CGROUP_ROOT "/%s/cgroup.kill", agent->phase);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, "1", 1) < 0)
+			kill(-1, SIGKILL);
+		if (fd >= 0)
+			close(fd);
+	} else {
+		kill(-watch->pid, SIGKILL);
+		if (getpid() == 1)
+			kill(-1, SIGKILL);
+	}
+	reap(watch, 0);
+}
+
+static void set_status(struct watch *watch, bool timed_out)
+{
+	struct exec_result *result = watch->result;
+	int status = watch->wait_status;
+
+	if (watch->hold && watch->stopped && !timed_out) {
+		strcpy(result->status, "held");
+		result->ok = true;
+	} else if (timed_out) {
+		strcpy(result->status, "timeout");
+	} else if (WIFSIGNALED(status)) {
+		snprintf(result->status, sizeof(result->status), "signal %d", WTERMSIG(status));
+	} else {
+		snprintf(result->status, sizeof(result->status), "exit %d", WEXITSTATUS(status));
+		result->ok = !watch->hold && WEXITSTATUS(status) == 0;
+		result->unsupported = WEXITSTATUS(status) == EXIT_UNSUPPORTED;
+	}
+}
+
+void exec_program(struct agent *agent, char *const argv[], uint64_t timeout_s,
+		  void (*at_hold)(struct agent *agent, pid_t pid), struct exec_result *result)
+{
+	struct watch watch = { .hold = at_hold, .result = result };
+	struct signalfd_siginfo info;
+	uint64_t deadline = real_ns() + timeout_s * UINT64_C(1000000000);
+	bool timed_out = false;
+	int fds[2];
+
+	memset(result, 0, sizeof(*result));
+	result->output = output;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		agent_fail(agent, "cannot make a pipe: %s", strerror(errno));
+	fcntl(fds[1], F_SETFL, 0); /* the program's end blocks */
+	watch.pipe = fds[0];
+
+	result->begin_ns = agent_now(agent);
+	watch.pid = spawn(agent, argv, fds[1]);
+	close(fds[1]);
+	while (!watch.ended && !(watch.stopped && watch.hold) && !timed_out) {
+		struct pollfd polls[] = { { child_signals, POLLIN, 0 }, { watch.pipe, POLLIN, 0 } };
+		uint64_t now = real_ns(), left = deadline > now ? deadline - now : 0;
+		struct timespec wait = { (time_t)(left / 1000000000), (long)(left % 1000000000) };
+
+		timed_out = ppoll(polls, 2, &wait, NULL) == 0;
+		if (polls[1].revents)
+			drain(&watch);
+		while (read(child_signals, &info, sizeof(info)) > 0)
+			;
+		reap(&watch, WNOHANG | WUNTRACED);
+	}
+	result->end_ns = agent_now(agent);
+	if (watch.stopped && watch.hold)
+		at_hold(agent, watch.pid);
+	timed_out = timed_out && !watch.ended;
+	kill_all(agent, &watch);
+	drain(&watch);
+	if (watch.pipe >= 0)
+		close(watch.pipe);
+	set_status(&watch, timed_out);
+	if (agent->fake)
+		memset(&result->usage, 0, sizeof(result->usage));
+}
+
+void shell_step(struct agent *agent)
+{
+	static const char *const argv[] = { "sh", NULL };
+	pid_t pid;
+
+	if (agent->fake)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		sigset_t none;
+		int fd;
+
+		setsid();
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		signal(SIGPIPE, SIG_DFL);
+		fd = open("/dev/console", O_RDWR);
+		if (fd >= 0) {
+			ioctl(fd, TIOCSCTTY, 1);
+			dup2(fd, STDIN_FILENO);
+			dup2(fd, STDOUT_FILENO);
+			dup2(fd, STDERR_FILENO);
+		}
+		execve("/bin/sh", (char *const *)argv, (char *const *)child_env);
+		dprintf(STDERR_FILENO, "cannot run /bin/sh: %s\n", strerror(errno));
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}

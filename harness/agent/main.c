@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Process 1 of a guest, or, for tests, a plain process:
+ *
+ *   agent --fake JOB PORT ROOT
+ *
+ * does the steps of the file JOB and writes the stream to the file PORT. ROOT, a folder, stands for the guest's /: settings,
+ * watched files and programs are taken below it, ROOT/page_size tells the page size. It mounts nothing, makes no
+ * cgroups, leaves the machine on; its clock is a counter and its usage zero, so that equal programs give equal streams. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char job[JOB_SIZE_MAX + 2];
+
+static void fake_init(struct agent *agent, char **argv)
+{
+	agent->fake = true;
+	agent->root = argv[4];
+	agent->port = open(argv[3], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (agent->port < 0) {
+		console_say("cannot open %s: %s", argv[3], strerror(errno));
+		exit(1);
+	}
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+static void guest_init(struct agent *agent)
+{
+	int fd;
+
+	init_mounts(agent);
+	init_port(agent);
+	hello(agent);
+	init_cgroups(agent);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "-1000", 5) < 0)
+		agent_note(agent, "oom_score_adj: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What the deepest call below needs, before anything is measured. */
+static __attribute__((noinline)) void touch_stack(void)
+{
+	volatile char stack[128u << 10];
+
+	for (size_t i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct agent agent = { .root = "", .port = -1 };
+	bool fake = argc == 5 && strcmp(argv[1], "--fake") == 0;
+	const char *job_path = fake ? argv[2] : JOB_PATH;
+	ssize_t len;
+
+	if (!fake && getpid() != 1) {
+		fprintf(stderr, "usage: %s --fake JOB PORT ROOT (or as process 1 of a guest)\n", argv[0]);
+		return 2;
+	}
+	snapshot_prepare();
+	touch_stack();
+	if (fake) {
+		fake_init(&agent, argv);
+		hello(&agent);
+	} else {
+		guest_init(&agent);
+	}
+	exec_prepare(&agent);
+	len = read_small(job_path, job, sizeof(job));
+	if (len < 0)
+		agent_fail(&agent, "cannot read %s: %s", job_path, strerror(errno));
+	if (len > (ssize_t)JOB_SIZE_MAX)
+		agent_fail(&agent, "%s is larger than %u bytes", job_path, JOB_SIZE_MAX);
+	job_run(&agent, job);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Records: bytes to fields and back. Knows no files, no clock and no meaning of a field; allocates nothing. */
+#include "wire/wire.h"
+
+#include <string.h>
+
+#define OFF_TYPE 4
+#define OFF_N_FIELDS 6
+#define OFF_LENGTH 8
+#define OFF_SEQUENCE 12
+#define OFF_TIME 16
+#define OFF_CRC 24
+#define OFF_RESERVED 28
+
+static const char magic[4] = { 'G', 'R', 'N', '1' };
+
+static void put16(char *p, uint16_t v)
+{
+	p[0] = (char)(v & 0xff);
+	p[1] = (char)(v >> 8);
+}
+
+static void put32(char *p, uint32_t v)
+{
+	put16(p, (uint16_t)(v & 0xffff));
+	put16(p + 2, (uint16_t)(v >> 16));
+}
+
+static void put64(char *p, uint64_t v)
+{
+	put32(p, (uint32_t)v);
+	put32(p + 4, (uint32_t)(v >> 32));
+}
+
+static uint16_t get16(const char *p)
+{
+	return (uint16_t)((unsigned char)p[0] | (unsigned char)p[1] << 8);
+}
+
+static uint32_t get32(const char *p)
+{
+	return get16(p) | (uint32_t)get16(p + 2) << 16;
+}
+
+static uint64_t get64(const char *p)
+{
+	return get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+/* By nibbles: a table that can be read, fast enough for a few MiB a boot. */
+uint32_t wire_crc32(uint32_t crc, const void *data, size_t len)
+{
+	static const uint32_t table[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
+	const unsigned char *p = data;
+
+	crc = ~crc;
+	for (size_t i = 0; i < len; i++) {
+		crc ^= p[i];
+		crc = crc >> 4 ^ table[crc & 15];
+		crc = crc >> 4 ^ table[crc & 15];
+	}
+	return ~crc;
+}
+
+/* Of a whole record, its crc field taken as zero. */
+static uint32_t record_crc(const char *head, size_t payload)
+{
+	static const char zero[4];
+	uint32_t crc = wire_crc32(0, head, OFF_CRC);
+
+	crc = wire_crc32(crc, zero, sizeof(zero));
+	return wire_crc32(crc, head + OFF_RESERVED, WIRE_HEAD_SIZE - OFF_RESERVED + payload);
+}
+
+size_t wire_put(char *buf, size_t size, enum wire_type type, uint32_t sequence, uint64_t time_ns,
+		const struct wire_field *fields, unsigned int n_fields)
+{
+	size_t payload = 0;
+	char *p = buf + WIRE_HEAD_SIZE;
+
+	if (n_fields > WIRE_FIELDS_MAX)
+		return 0;
+	for (unsigned int i = 0; i < n_fields; i++) {
+		if (fields[i].len > WIRE_PAYLOAD_MAX)
+			return 0;
+		payload += 4 + fields[i].len;
+	}
+	if (payload > WIRE_PAYLOAD_MAX || size < WIRE_HEAD_SIZE || size - WIRE_HEAD_SIZE < payload)
+		return 0;
+
+	memcpy(buf, magic, sizeof(magic));
+	put16(buf + OFF_TYPE, (uint16_t)type);
+	put16(buf + OFF_N_FIELDS, (uint16_t)n_fields);
+	put32(buf + OFF_LENGTH, (uint32_t)payload);
+	put32(buf + OFF_SEQUENCE, sequence);
+	put64(buf + OFF_TIME, time_ns);
+	put32(buf + OFF_RESERVED, 0);
+	for (unsigned int i = 0; i < n_fields; i++) {
+		put32(p, (uint32_t)fields[i].len);
+		if (fields[i].len)
+			memcpy(p + 4, fields[i].data, fields[i].len);
+		p += 4 + fields[i].len;
+	}
+	put32(buf + OFF_CRC, record_crc(buf, payload));
+	return WIRE_HEAD_SIZE + payload;
+}
+
+/* The fields must fill the payload exactly. */
+static bool split_fields(const char *p, size_t len, struct wire_record *record)
+{
+	for (unsigned int i = 0; i < record->n_fields; i++) {
+		uint32_t field_len;
+
+		if (len < 4)
+			return false;
+		field_len = get32(p);
+		p += 4;
+		len -= 4;
+		if (field_len > len)
+			return false;
+		record->fields[i] = (struct wire_field){ .data = p, .len = field_len };
+		p += field_len;
+		len -= field_len;
+	}
+	return len == 0;
+}
+
+enum wire_status wire_next(const char *data, size_t len, size_t *offset, uint32_t sequence, struct wire_record *record)
+{
+	const char *head;
+	size_t left, payload;
+
+	if (*offset >= len)
+		return *offset == len ? WIRE_EOF : WIRE_DAMAGED;
+	head = data + *offset;
+	left = len - *offset;
+	if (memcmp(head, magic, left < sizeof(magic) ? left : sizeof(magic)) != 0)
+		return WIRE_DAMAGED;
+	if (left < WIRE_HEAD_SIZE)
+		return WIRE_TORN;
+
+	payload = get32(head + OFF_LENGTH);
+	record->n_fields = get16(head + OFF_N_FIELDS);
+	if (payload > WIRE_PAYLOAD_MAX || record->n_fields > WIRE_FIELDS_MAX ||
+	    get32(head + OFF_SEQUENCE) != sequence || get32(head + OFF_RESERVED) != 0)
+		return WIRE_DAMAGED;
+	if (left - WIRE_HEAD_SIZE < payload)
+		return WIRE_TORN;
+	if (get32(head + OFF_CRC) != record_crc(head, payload))
+		return WIRE_DAMAGED;
+
+	record->type = get16(head + OFF_TYPE);
+	record->sequence = sequence;
+	record->time_ns = get64(head + OFF_TIME);
+	if (!split_fields(head + WIRE_HEAD_SIZE, payload, record))
+		return WIRE_DAMAGED;
+	*offset += WIRE_HEAD_SIZE + payload;
+	return WIRE_OK;
+}
+
+const char *wire_text(const struct wire_record *record, unsigned int i, char *buf, size_t size)
+{
+	size_t len = i < record->n_fields ? record->fields[i].len : 0;
+
+	if (!size)
+		return "";
+	if (len > size - 1)
+		len = size - 1;
+	if (len)
+		memcpy(buf, record->fields[i].data, len);
+	buf[len] = '\0';
+	return buf;
+}
+
+bool wire_is(const struct wire_record *record, unsigned int i, const char *text)
+{
+	size_t len = strlen(text);
+
+	return i < record->n_fields && record->fields[i].len == len &&
+	       (len == 0 || memcmp(record->fields[i].data, text, len) == 0);
+}
+
+bool wire_number(const struct wire_record *record, unsigned int i, uint64_t *ret)
+{
+	const struct wire_field *field;
+	uint64_t v = 0;
+
+	if (i >= record->n_fields || record->fields[i].len == 0)
+		return false;
+	field = &record->fields[i];
+	for (size_t k = 0; k < field->len; k++) {
+		unsigned int digit = (unsigned int)(unsigned char)field->data[k] - '0';
+
+		if (digit > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, digit, &v))
+			return false;
+	}
+	*ret = v;
+	return true;
+}

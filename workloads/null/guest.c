@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the null workload runs: prints the numbers it was told, and fails in the way it was told.
+ *
+ *   null [--value N]... [--cost N] [--touch BYTES] [--fail HOW] [--hold] */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void flood(void)
+{
+	char line[1024];
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	for (int i = 0; i < 1024; i++)
+		puts(line);
+}
+
+/* "none" and what a hold does are main()'s. */
+static void fail(const char *how)
+{
+	if (strcmp(how, "exit") == 0) {
+		puts("null was told to fail");
+		exit(1);
+	} else if (strcmp(how, "unsupported") == 0) {
+		puts("null was told that this kernel will not do");
+		exit(77);
+	} else if (strcmp(how, "signal") == 0) {
+		raise(SIGSEGV);
+	} else if (strcmp(how, "garbage") == 0) {
+		puts("value.0 many\n\x01\xff");
+		exit(0);
+	} else if (strcmp(how, "flood") == 0) {
+		flood();
+	}
+	while (strcmp(how, "hang") == 0)
+		pause();
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = "none";
+	unsigned long long touch = 0, cost = 0;
+	int hold = 0, n_values = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--hold") == 0) {
+			hold = 1;
+		} else if (i + 1 == argc) {
+			fprintf(stderr, "null: %s needs a value\n", argv[i]);
+			return 2;
+		} else if (strcmp(argv[i], "--value") == 0) {
+			printf("value.%d %llu\n", n_values++, strtoull(argv[++i], NULL, 10));
+		} else if (strcmp(argv[i], "--cost") == 0) {
+			cost = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--touch") == 0) {
+			touch = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--fail") == 0) {
+			how = argv[++i];
+		} else {
+			fprintf(stderr, "null: what is %s?\n", argv[i]);
+			return 2;
+		}
+	}
+	if (touch) {
+		char *p = mmap(NULL, touch, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED) {
+			perror("null: mmap");
+			return 1;
+		}
+		memset(p, 1, touch);
+	}
+	printf("elapsed_ns %llu\n", cost);
+	fflush(stdout);
+	fail(how);
+	if (hold && strcmp(how, "no-hold") != 0)
+		raise(SIGSTOP);
+	return 0;
+}
