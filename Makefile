@@ -60,10 +60,13 @@ $(B)/granule-boot: $(B)/obj/harness/guest/granule-boot.o $(VIRT_OBJ) $(B)/libgra
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) $(VIRT_LIBS) -o $@
 
-$(B)/tests/%: $(B)/obj/harness/tests/%.o $(B)/libgranule.a
+$(B)/tests/%: $(B)/obj/harness/tests/%.o $(B)/obj/harness/tests/pipeline.o $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+$(B)/bench: $(B)/obj/harness/tests/bench.o $(B)/libgranule.a
+	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 
 # Guest programs: static arm64, the same bytes from any folder.
 $(B)/guest/agent: $(AGENT_SRC) $(wildcard harness/agent/*.h harness/wire/*.h harness/base/err.h)
@@ -136,7 +139,7 @@ format:
 	clang-format -i $(C_FILES)
 
 .PHONY: bench-here
-bench-here: all
+bench-here: all $(B)/bench
 	@tools/bench $(B)
 
 # ---- Installing
@@ -145,9 +148,9 @@ PREFIX ?= /usr/local
 .PHONY: install
 install: all
 	install -D -m 755 $(B)/granule $(DESTDIR)$(PREFIX)/bin/granule
-	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
+	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/bin/granule-boot
 	cd $(B) && find guest -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
-	find images -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
+	find images -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
 .PHONY: clean
 clean:

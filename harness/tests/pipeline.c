@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/pipeline.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <fcntl.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "store/store.h"
+
+char *scratch_make(void)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *dir = xasprintf("%s/granule-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+
+	assert_non_null(mkdtemp(dir));
+	return dir;
+}
+
+void scratch_remove(char *dir)
+{
+	remove_tree(dir, NULL);
+	free(dir);
+}
+
+char *scratch_write(const char *dir, const char *name, const void *data, size_t len)
+{
+	char *path = path_join(dir, name);
+
+	assert_int_equal(file_write_atomic(path, data, len, NULL), 0);
+	return path;
+}
+
+char *scratch_image(const char *dir, const char *name, unsigned int page_bytes)
+{
+	char image[4096] = { 0 };
+
+	/* Documentation/arch/arm64/booting.rst: image size at 16, flags at 24 (bits 1-2: page size), magic at 56 */
+	image[17] = 0x10;
+	image[24] = (char)(page_bytes == 4096 ? 1 << 1 : page_bytes == 16384 ? 2 << 1 : 3 << 1);
+	memcpy(image + 56, "ARM\x64", 4);
+	strcpy(image + 512, "Linux version 6.12.0-test (nobody@nowhere) (gcc) #1 SMP\n");
+	return scratch_write(dir, name, image, sizeof(image));
+}
+
+static char *granule_path(void)
+{
+	const char *build = getenv("GRANULE_BUILD");
+
+	return path_join(build ? build : "build", "granule");
+}
+
+int granule(char **ret_output, const char *const args[])
+{
+	_cleanup_free_ char *program = granule_path(), *out = NULL;
+	const char *argv[32] = { program };
+	struct err err = ERR_INIT;
+	int rc;
+
+	for (size_t i = 0; args[i]; i++)
+		argv[i + 1] = args[i];
+	rc = proc_capture((char *const *)argv, now_ns() + 120 * NSEC_PER_SEC, 1 << 20, &out, &err);
+	if (rc < 0)
+		fail_msg("%s %s: %s", program, args[0], err.msg);
+	if (ret_output)
+		*ret_output = steal_ptr(out);
+	return rc;
+}
+
+pid_t granule_start(const char *const args[])
+{
+	_cleanup_free_ char *program = granule_path();
+	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	const char *argv[32] = { program };
+	struct err err = ERR_INIT;
+	pid_t pid;
+
+	for (size_t i = 0; args[i]; i++)
+		argv[i + 1] = args[i];
+	pid = proc_spawn((char *const *)argv, null, &err);
+	if (pid < 0)
+		fail_msg("%s", err.msg);
+	return pid;
+}
+
+char *run_digest(const char *run_dir)
+{
+	struct text lines = { 0 };
+	struct err err = ERR_INIT;
+	struct run *run = NULL;
+
+	if (run_open(run_dir, &run, &err) < 0)
+		fail_msg("%s", err.msg);
+	for (size_t i = 0; i < run->n_cells; i++) {
+		for (unsigned int boot = 1; !run->cells[i].skip && boot <= run->cells[i].boots; boot++) {
+			struct boot_result result = { 0 };
+
+			if (boot_read(run, &run->cells[i], boot, &result, &err) < 0)
+				fail_msg("%s", err.msg);
+			text_add(&lines, "%s %u %s %s\n", run->cells[i].id, boot, outcome_names[result.outcome],
+				 result.sha256);
+			boot_result_free(&result);
+		}
+	}
+	run_free(run);
+	return text_steal(&lines);
+}

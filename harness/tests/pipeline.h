@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What tests of the whole program share: a scratch folder, a file that looks like an arm64 Image, the programs as a
+ * user starts them. */
+#ifndef GRANULE_TESTS_PIPELINE_H
+#define GRANULE_TESTS_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* A fresh folder under $TMPDIR; owned by the caller. */
+char *scratch_make(void);
+void scratch_remove(char *dir);
+
+/* Write @text to @dir/@name; returns the path, owned by the caller. */
+char *scratch_write(const char *dir, const char *name, const void *data, size_t len);
+
+/* @dir/@name: 64 bytes of arm64 Image header with the page-size flag for @page_bytes, and a release string. It boots
+ * nowhere; the fake guest does not mind. */
+char *scratch_image(const char *dir, const char *name, unsigned int page_bytes);
+
+/* Run build/granule with @args (ends with NULL); returns its exit code, output (both streams) in @ret_output, owned by
+ * the caller, or dropped with NULL. Fails the test if it takes longer than 120 s. */
+int granule(char **ret_output, const char *const args[]);
+#define GRANULE(out, ...) granule((out), (const char *const[]){ __VA_ARGS__, NULL })
+
+/* Start it in a process group of its own and return its pid; output to /dev/null. */
+pid_t granule_start(const char *const args[]);
+
+/* sha256 of every stream of a run that counts, one line "CELL BOOT OUTCOME SHA256" each, in plan order: what "the same
+ * cells and the same bytes" means. Owned by the caller. */
+char *run_digest(const char *run_dir);
+
+#endif
