@@ -31,6 +31,8 @@ struct metric {
 	bool per_page;	  /* depends on the base page by construction (faults per operation): shown per byte too */
 	bool primary;	  /* in the short table of diff */
 	const char *help; /* one sentence: what it is and the file it comes from */
+	/* @resolution is a number of events in a whole sample; a measure's is that by its operations (or MiB). */
+	bool resolution_per_sample;
 };
 
 /* The facts of a cell that turn raw bytes into numbers. */
@@ -50,7 +52,8 @@ struct measure {
 struct measures {
 	struct measure *v; /* owned, in order of first appearance */
 	size_t n;
-	bool folios_moved; /* some large-folio counter rose during the boot's samples: the profile is not inert */
+	bool folios_moved; /* some large-folio counter rose after the idle snapshot: the profile is not inert */
+	size_t cursor;	   /* where the last search ended; samples repeat the order of their metrics */
 };
 
 void measures_free(struct measures *measures);

@@ -110,6 +110,13 @@ void boot_result_free(struct boot_result *result);
 /* The same without loading the stream's bytes into the result: for resume and progress. */
 enum outcome boot_outcome(const struct run *run, const struct cell_record *cell, unsigned int boot);
 
+/* The attempts that were claimed, in order; @ret is owned by the caller, NULL if there are none. */
+int attempt_list(const struct run *run, const char *cell, unsigned int boot, unsigned int **ret, size_t *ret_n,
+		 struct err *err);
+/* One of them. @ret_complete: its stream ends in an end record, so no later attempt counts. */
+int attempt_read(const struct run *run, const struct cell_record *cell, unsigned int boot, unsigned int attempt,
+		 struct boot_result *ret, bool *ret_complete, struct err *err);
+
 /* The numbers of an ok boot: the workload's and the generic ones. */
 int boot_measure(const struct cell_record *cell, const struct boot_result *boot, struct measures *ret, struct err *err);
 
@@ -118,5 +125,7 @@ int boot_measure(const struct cell_record *cell, const struct boot_result *boot,
 char *console_crash(const char *console, size_t len);
 /* The last @lines lines with control characters made visible; owned by the caller. */
 char *console_tail(const char *console, size_t len, unsigned int lines);
+/* A guest's bytes for a person: control and non-ASCII bytes as \\xNN, CR LF as LF; owned by the caller. */
+char *text_visible(const char *data, size_t len);
 
 #endif
