@@ -148,7 +148,7 @@ PREFIX ?= /usr/local
 .PHONY: install
 install: all
 	install -D -m 755 $(B)/granule $(DESTDIR)$(PREFIX)/bin/granule
-	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/bin/granule-boot
+	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
 	cd $(B) && find guest -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
 	find images -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 

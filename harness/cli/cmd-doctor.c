@@ -47,7 +47,7 @@ static struct finding check_kvm(const struct host_caps *caps)
 
 static struct finding check_libvirt(const struct host_caps *caps)
 {
-	_cleanup_free_ char *program = host_program_path("granule-boot"), *out = NULL;
+	_cleanup_free_ char *program = granule_program_path("granule-boot"), *out = NULL;
 	char *argv[] = { program, (char *)"--check", NULL };
 	struct err err = ERR_INIT;
 	int rc;

@@ -100,7 +100,7 @@ static int attend(const struct run *run, const struct cell_record *cell, const s
 		  struct err *err)
 {
 	_cleanup_(run_free_p) struct run *scratch = NULL;
-	_cleanup_free_ char *dir = NULL, *program = host_program_path("granule-boot");
+	_cleanup_free_ char *dir = NULL, *program = granule_program_path("granule-boot");
 	_cleanup_free_ char *boot = xasprintf("%u", args->boot);
 	char *argv[] = { program, (char *)(args->shell ? "--shell" : "--console"), NULL, (char *)args->cell, boot,
 			 NULL };

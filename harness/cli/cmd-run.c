@@ -216,7 +216,7 @@ static int print_summary(const struct run *run, const struct schedule_result *re
 int cmd_run(int argc, char **argv)
 {
 	struct run_args args = { 0 };
-	struct schedule_options options;
+	struct schedule_options schedule;
 	struct schedule_result result;
 	_cleanup_(run_free_p) struct run *run = NULL;
 	struct cli_plan cli = { 0 };
@@ -237,10 +237,10 @@ int cmd_run(int argc, char **argv)
 		if (make_run(&args, &cli, &run, &err) < 0)
 			return cli_fail(&err);
 	}
-	options = cli_schedule_options(&cli.caps, args.jobs);
-	options.connect = args.connect;
-	options.quiet = args.quiet;
-	rc = schedule_run(run, &options, &result, &err);
+	schedule = cli_schedule_options(&cli.caps, args.jobs);
+	schedule.connect = args.connect;
+	schedule.quiet = args.quiet;
+	rc = schedule_run(run, &schedule, &result, &err);
 	cli_plan_free(&cli);
 	if (rc < 0)
 		return cli_fail(&err);

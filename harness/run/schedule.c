@@ -113,7 +113,7 @@ static unsigned int jobs_allowed(const struct scheduler *s)
 static int start_boot(struct scheduler *s, size_t slot, size_t index)
 {
 	struct owed *o = &s->owed[index];
-	_cleanup_free_ char *program = host_program_path("granule-boot");
+	_cleanup_free_ char *program = granule_program_path("granule-boot");
 	_cleanup_free_ char *boot = xasprintf("%u", o->boot);
 	char *argv[16];
 	size_t n = 0;

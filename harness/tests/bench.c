@@ -89,7 +89,7 @@ static pid_t start_raw(const struct subject *s, const char *stream)
 
 static pid_t start_granule(const struct subject *s, const char *run_dir)
 {
-	_cleanup_free_ char *program = host_program_path("granule-boot");
+	_cleanup_free_ char *program = granule_program_path("granule-boot");
 	char *argv[] = { program, (char *)run_dir, s->cell->id, (char *)"1", NULL };
 	struct err err = ERR_INIT;
 	pid_t pid = proc_spawn(argv, -1, &err);
@@ -163,7 +163,7 @@ static uint64_t peak_resident_bytes(pid_t pid)
 /* Two loops of raw QEMU side by side against `granule run -j 2` on as many boots of the same cell. */
 static void bench_many(const struct subject *s)
 {
-	_cleanup_free_ char *granule = host_program_path("granule");
+	_cleanup_free_ char *granule = granule_program_path("granule");
 	_cleanup_(run_free_p) struct run *scratch = NULL;
 	struct timespec tick = { .tv_nsec = 2000000 };
 	_cleanup_free_ char *dir = NULL;
@@ -219,7 +219,7 @@ static void bench_many(const struct subject *s)
 
 static void bench_list(const struct subject *s)
 {
-	_cleanup_free_ char *granule = host_program_path("granule"), *path = path_join(s->dir, "large.yaml");
+	_cleanup_free_ char *granule = granule_program_path("granule"), *path = path_join(s->dir, "large.yaml");
 	char *argv[] = { granule, (char *)"list", path, NULL };
 	struct text yaml = { 0 };
 	double seconds[5];

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The whole program on the guest that is not there: run, resume, kill, show, diff. No QEMU, no network, no root. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "tests/pipeline.h"
+
+struct fixture {
+	char *dir;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	f->dir = scratch_make();
+	setenv("GRANULE_FAKE", "1", 1);
+	setenv("CI", "1", 1);
+	free(scratch_image(f->dir, "Image-4k", 4096));
+	free(scratch_image(f->dir, "Image-64k", 65536));
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	scratch_remove(f->dir);
+	free(f);
+	return 0;
+}
+
+static char *write_matrix(const struct fixture *f, const char *name, const char *workloads, unsigned int seeds)
+{
+	_cleanup_free_ char *text =
+		xasprintf("matrix: test\nguest: { memory: 256MiB }\nkernels:\n  4k: { image: Image-4k }\n"
+			  "  64k: { image: Image-64k }\nfolios:\n  off: { thp: never }\n  small: { anon: { 64K: always } }\n"
+			  "workloads:\n%strials: { seeds: %u, warmups: 1, samples: 2 }\n",
+			  workloads, seeds);
+
+	return scratch_write(f->dir, name, text, strlen(text));
+}
+
+static void run_show_diff(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f, "m.yaml", "  w: { null: { } }\n", 2);
+	_cleanup_free_ char *run = path_join(f->dir, "run"), *out = NULL, *shown = NULL, *diff = NULL;
+
+	assert_int_equal(GRANULE(&out, "run", matrix, "-o", run), 0);
+	/* 64K pages have no 64K mTHP: that cell is skipped with the sizes that exist, the other three run twice */
+	assert_non_null(strstr(out, "6 boots, 6 ok; 1 cells skipped"));
+	assert_int_equal(GRANULE(&shown, "show", run), 0);
+	assert_non_null(strstr(shown, "64k.small.w"));
+	assert_non_null(strstr(shown, "128K"));
+	assert_int_equal(GRANULE(&diff, "diff", run, "--along", "kernels") & ~5, 0);
+	assert_non_null(strstr(diff, "64k"));
+}
+
+/* Each way to fail has its outcome, and the run its exit code. */
+static void failures_have_outcomes(void **state)
+{
+	static const struct {
+		const char *how, *outcome;
+	} cases[] = {
+		{ "exit", "workload-failed" },	{ "signal", "workload-failed" }, { "oops", "guest-crashed" },
+		{ "no-hello", "boot-failed" }, { "unsupported", "unsupported" },
+	};
+	const struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *workload = xasprintf("  w: { null: { fail: %s } }\n", cases[i].how);
+		_cleanup_free_ char *matrix = write_matrix(f, "fail.yaml", workload, 1);
+		_cleanup_free_ char *run = xasprintf("%s/run-%s", f->dir, cases[i].how), *out = NULL;
+		int code = GRANULE(&out, "run", matrix, "-o", run, "--only", "4k.off.w");
+
+		if (!strstr(out, cases[i].outcome))
+			fail_msg("fail: %s should be %s, but granule said\n%s", cases[i].how, cases[i].outcome, out);
+		assert_int_equal(code, 4);
+	}
+}
+
+static void kill_at(pid_t pid, unsigned int ms, int sig)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&ts, NULL);
+	kill(pid, sig);
+	waitpid(pid, NULL, 0);
+}
+
+/* SIGKILL at many moments, then --resume: the same cells and the same bytes as a run that nobody disturbed. */
+static void killed_runs_resume(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f, "k.yaml", "  a: { null: { } }\n  b: { null: { } }\n", 4);
+	_cleanup_free_ char *whole = path_join(f->dir, "whole"), *want = NULL;
+
+	assert_int_equal(GRANULE(NULL, "run", matrix, "-o", whole), 0);
+	want = run_digest(whole);
+	for (unsigned int i = 0; i < 8; i++) {
+		_cleanup_free_ char *run = xasprintf("%s/killed-%u", f->dir, i), *header = path_join(run, "run.json");
+		_cleanup_free_ char *got = NULL;
+		pid_t pid = granule_start((const char *const[]){ "run", matrix, "-o", run, NULL });
+
+		/* it exists once run.json does; then the moments are spread over the run */
+		for (unsigned int wait_ms = 0; !path_exists(header) && wait_ms < 20000; wait_ms++)
+			usleep(1000);
+		kill_at(pid, 25 * i, SIGKILL);
+		assert_int_equal(GRANULE(NULL, "run", "--resume", run), 0);
+		got = run_digest(run);
+		assert_string_equal(got, want);
+	}
+}
+
+static void interrupted_run_exits_130_and_resumes(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f, "i.yaml", "  w: { null: { } }\n", 40);
+	_cleanup_free_ char *run = path_join(f->dir, "interrupted"), *header = path_join(run, "run.json");
+	pid_t pid = granule_start((const char *const[]){ "run", matrix, "-o", run, NULL });
+	int status;
+
+	for (unsigned int wait_ms = 0; !path_exists(header) && wait_ms < 20000; wait_ms++)
+		usleep(1000);
+	usleep(100000);
+	kill(pid, SIGINT);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 130);
+	assert_int_equal(GRANULE(NULL, "run", "--resume", run), 0);
+}
+
+/* A limit on file sizes stands in for a full disk: a write fails in the middle. */
+static void full_disk_is_said_and_resumes(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f, "d.yaml", "  w: { null: { } }\n", 1);
+	_cleanup_free_ char *run = path_join(f->dir, "full"), *out = NULL;
+	struct rlimit before, small;
+
+	getrlimit(RLIMIT_FSIZE, &before);
+	small = before;
+	small.rlim_cur = 16384; /* the plan fits, an initramfs does not */
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	int code = GRANULE(&out, "run", matrix, "-o", run);
+	setrlimit(RLIMIT_FSIZE, &before);
+	if (code == 0)
+		fail_msg("the run should not be whole:\n%s", out);
+	assert_int_equal(code, 3);
+	if (path_exists(run)) {
+		_cleanup_free_ char *header = path_join(run, "run.json");
+
+		if (path_exists(header))
+			assert_int_equal(GRANULE(NULL, "run", "--resume", run), 0);
+	}
+}
+
+static void two_schedulers_do_not_share_a_run(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f, "t.yaml", "  w: { null: { } }\n", 40);
+	_cleanup_free_ char *run = path_join(f->dir, "two"), *lock = path_join(run, "lock"), *out = NULL;
+	pid_t pid = granule_start((const char *const[]){ "run", matrix, "-o", run, NULL });
+
+	for (unsigned int wait_ms = 0; !path_exists(lock) && wait_ms < 20000; wait_ms++)
+		usleep(1000);
+	assert_int_equal(GRANULE(&out, "run", "--resume", run), 3);
+	assert_non_null(strstr(out, "another granule is running it"));
+	kill_at(pid, 0, SIGTERM);
+}
+
+static void usage_errors_exit_2(void **state)
+{
+	static const struct {
+		const char *args[5], *said;
+	} cases[] = {
+		{ { "rnu" }, "did you mean 'run'?" },
+		{ { "run" }, "which matrix?" },
+		{ { "run", "no/such.yaml" }, "no/such.yaml" },
+		{ { "run", "x.yaml", "-j", "0" }, "-j: '0' is not a whole number" },
+		{ { "list", "--olny", "x" }, "unrecognized option" },
+		{ { "show", "no/such/run" }, "no/such/run" },
+		{ { "diff", "no/such/run", "--along", "kernels" }, "no/such/run" },
+		{ { "verify", "no/such/run" }, "no/such/run" },
+		{ { "repro", "no/such/run", "cell" }, "no/such/run" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *out = NULL;
+		int code = granule(&out, cases[i].args);
+
+		if (code != 2 || !strstr(out, cases[i].said))
+			fail_msg("granule %s: exit %d, wanted 2 and \"%s\":\n%s", cases[i].args[0], code,
+				 cases[i].said, out);
+	}
+}
+
+static void missing_things_are_named(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *absent = NULL, *x86 = NULL, *none = NULL, *out = NULL, *out2 = NULL, *out3 = NULL;
+	_cleanup_free_ char *run = path_join(f->dir, "missing");
+	static const char bzimage[1024] = { [0x1fe] = 0x55, [0x1ff] = (char)0xaa, [0x202] = 'H', 'd', 'r', 'S' };
+	static const char *const yaml = "matrix: m\nkernels:\n  k: { image: %s }\nworkloads:\n  w: { null: { } }\n";
+	_cleanup_free_ char *t1 = xasprintf(yaml, "gone/Image"), *t2 = xasprintf(yaml, "bzImage");
+
+	free(scratch_write(f->dir, "bzImage", bzimage, sizeof(bzimage)));
+	absent = scratch_write(f->dir, "absent.yaml", t1, strlen(t1));
+	x86 = scratch_write(f->dir, "x86.yaml", t2, strlen(t2));
+	assert_int_not_equal(GRANULE(&out, "run", absent, "-o", run), 0);
+	assert_non_null(strstr(out, "absent.yaml:3: kernel 'k'"));
+	assert_non_null(strstr(out, "gone/Image"));
+	assert_int_not_equal(GRANULE(&out2, "run", x86, "-o", run), 0);
+	assert_non_null(strstr(out2, "x86"));
+	none = write_matrix(f, "only.yaml", "  w: { null: { } }\n", 1);
+	assert_int_equal(GRANULE(&out3, "run", none, "--only", "nothing.*", "-o", run), 2);
+	assert_non_null(strstr(out3, "--only 'nothing.*'"));
+	assert_false(path_exists(run));
+}
+
+static void output_directory_in_use_is_kept(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f, "o.yaml", "  w: { null: { } }\n", 1), *out = NULL;
+	_cleanup_free_ char *run = path_join(f->dir, "used"), *before = NULL, *after = NULL;
+
+	assert_int_equal(GRANULE(NULL, "run", matrix, "-o", run), 0);
+	before = run_digest(run);
+	assert_int_not_equal(GRANULE(&out, "run", matrix, "-o", run), 0);
+	after = run_digest(run);
+	assert_string_equal(before, after);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(run_show_diff),
+		cmocka_unit_test(failures_have_outcomes),
+		cmocka_unit_test(killed_runs_resume),
+		cmocka_unit_test(interrupted_run_exits_130_and_resumes),
+		cmocka_unit_test(full_disk_is_said_and_resumes),
+		cmocka_unit_test(two_schedulers_do_not_share_a_run),
+		cmocka_unit_test(usage_errors_exit_2),
+		cmocka_unit_test(missing_things_are_named),
+		cmocka_unit_test(output_directory_in_use_is_kept),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
