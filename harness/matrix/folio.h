@@ -7,8 +7,15 @@
 #include "matrix/matrix.h"
 
 struct kernel_version {
-	unsigned int major, minor;
+	unsigned int major, minor; /* 0.0: not known; then nothing is refused, the guest will say */
 };
+
+/* vm.min_free_kbytes of every cell whose profile names none. Writing transparent_hugepage/enabled makes the kernel raise
+ * its own figure to 11 page blocks, at most 5% of memory (mm/khugepaged.c, set_recommended_min_free_kbytes()): in a
+ * 3 GiB guest about 7 MiB without THP, 22 MiB at 4K, 153 MiB at 64K. Left alone, the profiles and page sizes that are
+ * compared would differ in free memory and in when reclaim starts. 64 MiB is above what 4K asks for, so that grouping by
+ * mobility keeps its reserve there, is 1024 pages at 64K, and is 2% of the default guest. */
+#define FOLIO_MIN_FREE_KBYTES 65536
 
 /* "6.12.86+deb13" -> 6.12; false if it does not begin with two numbers. */
 bool kernel_version_parse(const char *release, struct kernel_version *ret);
@@ -16,11 +23,16 @@ bool kernel_version_parse(const char *release, struct kernel_version *ret);
 /* PMD size: 2M at 4K, 32M at 16K, 512M at 64K. */
 uint64_t folio_pmd_bytes(uint64_t page_bytes);
 
-/* Why @folio cannot be applied on this base page and kernel, naming the sizes that exist; NULL if it can. Owned by
- * the caller. */
+/* The sizes with hugepages-N/enabled (anonymous memory: order 2 to PMD), and those with hugepages-N/shmem_enabled
+ * (order 1 to PMD, at most order 11, MAX_PAGECACHE_ORDER); both ends inclusive. */
+void folio_anon_sizes(uint64_t page_bytes, uint64_t *ret_first, uint64_t *ret_last);
+void folio_shmem_sizes(uint64_t page_bytes, uint64_t *ret_first, uint64_t *ret_last);
+
+/* Why @folio cannot be applied on this base page (0: not known) and kernel, naming the sizes that exist; NULL if it
+ * can. Owned by the caller. */
 char *folio_unsupported(const struct folio_profile *folio, uint64_t page_bytes, struct kernel_version version);
 
-/* The settings of @folio in the order to be written, min_free_kbytes last. */
+/* The settings of @folio in the order to be written: khugepaged, then what may start it, min_free_kbytes last. */
 struct folio_setting {
 	char *path, *value; /* owned */
 	bool must;	    /* absent or different fails the cell; else absent is fine */
@@ -29,7 +41,8 @@ void folio_settings(const struct folio_profile *folio, uint64_t page_bytes, stru
 		    struct folio_setting **ret_settings, size_t *ret_n);
 void folio_settings_free(struct folio_setting *settings, size_t n);
 
-/* Does @folio ask for any large folio at all (then counters that never move make it inert)? */
+/* Does @folio ask for any large folio at all (then counters that never move make it inert)? The kernel's defaults, where
+ * the profile says nothing, ask for none, except that `inherit` counts unless what it inherits is off. */
 bool folio_asks(const struct folio_profile *folio);
 
 #endif

@@ -31,6 +31,7 @@ struct kernel_spec {
 };
 
 enum thp_choice { THP_ALWAYS, THP_MADVISE, THP_NEVER };
+enum shmem_choice { SHMEM_ALWAYS, SHMEM_WITHIN_SIZE, SHMEM_ADVISE, SHMEM_NEVER, SHMEM_DENY, SHMEM_FORCE };
 
 /* A folio profile. Enums are -1 where the matrix says nothing: the kernel's default stays, and is read back. */
 struct folio_profile {
@@ -41,8 +42,8 @@ struct folio_profile {
 	int shmem;		     /* transparent_hugepage/shmem_enabled */
 	struct size_map anon;	     /* hugepages-N/enabled: always, inherit, madvise, never */
 	struct size_map shmem_sizes; /* hugepages-N/shmem_enabled: `shmem_sizes: { 64K: always }` */
-	bool khugepaged;	     /* false: max scan rate zero, off unless asked */
-	uint64_t min_free_kbytes;    /* 0: left as the kernel computed it at the end of all other settings */
+	bool khugepaged;	     /* false: kept from scanning, folio.c says how; true: the kernel's defaults */
+	uint64_t min_free_kbytes; /* vm.min_free_kbytes; 0: FOLIO_MIN_FREE_KBYTES (folio.h), never the kernel's own */
 };
 
 struct workload_spec {
@@ -79,12 +80,21 @@ struct matrix {
 	size_t n_skips;
 };
 
+/* What a matrix may at most be: beyond it parsing is an error, so no text costs more than a moment. */
+#define MATRIX_BYTES_MAX (1u << 20)
+#define MATRIX_CELLS_MAX 1000000
+
+/* The option tables, for serialising a cell's definition with options_json(). */
+extern const struct option_def guest_options[], kernel_options[], folio_options[], trials_options[];
+
 /* Parse @text (file name @path for messages and relative paths). Errors are ERR_CONFIG and read
  *   FILE:LINE:COL: SENTENCE
  *     the source line
  *        ^
  * with a suggestion where one is close ("did you mean 'kernels'?"). */
 int matrix_parse(const char *text, const char *path, struct matrix **ret_matrix, struct err *err);
+/* The same for @len bytes, which may be anything at all. */
+int matrix_parse_bytes(const char *text, size_t len, const char *path, struct matrix **ret_matrix, struct err *err);
 /* Read @path (at most 1 MiB) and parse it. */
 int matrix_load(const char *path, struct matrix **ret_matrix, struct err *err);
 void matrix_free(struct matrix *matrix);
@@ -104,7 +114,7 @@ struct cell {
 	char *skip; /* owned: why it will not run, or NULL */
 };
 
-/* The product in matrix order (kernels outermost), @skip from the skip rules only. 100,000 cells in well under 1 s. */
+/* The product in matrix order (kernels outermost), @skip from the skip rules only (the first that selects the cell). 100,000 cells in well under 1 s. */
 void matrix_expand(const struct matrix *matrix, struct cell **ret_cells, size_t *ret_n);
 void cells_free(struct cell *cells, size_t n);
 

@@ -13,13 +13,13 @@ enum option_type {
 	OPT_STRING,   /* char *, owned, NULL = not given */
 	OPT_PATH,     /* char *, owned; relative to the matrix file's folder, kept as absolute */
 	OPT_U64,      /* uint64_t */
-	OPT_SIZE,     /* uint64_t, bytes: 64K, 3GiB */
+	OPT_SIZE,     /* uint64_t, bytes: 64K, 3GiB; one of .choices (in size_format()'s form) if there are any */
 	OPT_BOOL,     /* bool: true/false/yes/no/on/off */
 	OPT_ENUM,     /* int, an index into .choices */
 	OPT_CHOICES,  /* struct string_list; each one of .choices; a scalar is a list of one; no duplicates */
-	OPT_STRINGS,  /* struct string_list */
-	OPT_U64S,     /* struct u64_list */
-	OPT_SIZE_MAP, /* struct size_map: SIZE -> one of .choices, as in `anon: { 64K: always }` */
+	OPT_STRINGS,  /* struct string_list; a scalar is a list of one; no duplicates */
+	OPT_U64S,     /* struct u64_list; a scalar is a list of one; no duplicates */
+	OPT_SIZE_MAP, /* struct size_map: SIZE -> index into .choices, as in `anon: { 64K: always }`; powers of two */
 };
 
 struct string_list {
@@ -40,28 +40,35 @@ struct size_map {
 	size_t n;
 };
 
-struct option {
+struct option_def {
 	const char *key;
 	enum option_type type;
-	size_t offset;		    /* in the section's struct */
-	const char *fallback;	    /* the default as it would be written; NULL: none (0, NULL, empty, -1 for enums) */
-	uint64_t min, max;	    /* inclusive bounds of numbers, sizes and list lengths; max 0: none */
+	size_t offset;	      /* in the section's struct */
+	const char *fallback; /* the default as it would be written; NULL: none (0, NULL, empty, -1 for enums) */
+	uint64_t min, max;    /* inclusive bounds; max 0: none. Of the number or size; of each number of OPT_U64S and
+				     * each size of OPT_SIZE_MAP; of the length of OPT_STRINGS and OPT_CHOICES. No list
+				     * may be empty or longer than OPTION_LIST_MAX; no number is above INT64_MAX */
 	const char *const *choices; /* NULL-terminated */
 	bool required;
 	const char *help; /* one sentence, with the unit */
 };
+
+#define OPTION_LIST_MAX 1024
+#define OPTION_STRING_MAX 4096 /* bytes of one string */
 
 #define OPTIONS_END                                                                                                    \
 	{                                                                                                              \
 		.key = NULL                                                                                            \
 	}
 
-/* Fill @target (zeroed) with the defaults of @options. */
-void options_defaults(const struct option *options, void *target);
-void options_free(const struct option *options, void *target);
-/* Serialise: every option with a value, canonical forms; owned by the caller. Equal definitions give equal JSON. */
-json_t *options_json(const struct option *options, const void *target);
-/* Help text: one line an option: key, default, bounds or choices, help. Owned by the caller. */
-char *options_help(const struct option *options);
+/* Fill @target (zeroed) with the defaults of @options. Aborts on a default that its own option does not allow. */
+void options_defaults(const struct option_def *options, void *target);
+void options_free(const struct option_def *options, void *target);
+/* Serialise: an object of every option with a value, each as a matrix would hold it, in canonical form (sizes as
+ * size_format() writes them, lists as arrays in the given order, maps sorted by size); owned by the caller. Equal
+ * definitions give equal JSON: dump it with JSON_SORT_KEYS or JSON_COMPACT, the order of keys is the table's. */
+json_t *options_json(const struct option_def *options, const void *target);
+/* Help text: a paragraph an option, 78 columns: key, type, bounds or choices, default, help. Owned by the caller. */
+char *options_help(const struct option_def *options);
 
 #endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside this room: the sections of a matrix, one table. */
+#ifndef GRANULE_MATRIX_SECTIONS_H
+#define GRANULE_MATRIX_SECTIONS_H
+
+#include "matrix/matrix.h"
+#include "matrix/parse.h"
+
+/* What the parsers of the sections share. */
+struct parsing {
+	const struct source *src;
+	const struct node *root;
+	struct matrix *matrix;
+};
+
+enum section_shape {
+	SECTION_NAME,	  /* matrix: NAME */
+	SECTION_OPTIONS,  /* one mapping of options */
+	SECTION_LABELS,	  /* LABEL: { options } */
+	SECTION_WORKLOAD, /* LABEL: { WORKLOAD: { its options } } */
+	SECTION_RULES,	  /* a list of { options } */
+};
+
+struct section {
+	const char *key;
+	enum section_shape shape;
+	const struct option_def *options; /* NULL for SECTION_NAME and SECTION_WORKLOAD */
+	bool required;
+	const char *help;
+	/* @value is what the section holds, NULL if it is absent. */
+	int (*parse)(struct parsing *p, const struct section *section, const struct node *key, const struct node *value,
+		     struct err *err);
+};
+
+extern const struct option_def skip_options[];
+extern const struct section sections[]; /* in the order of parsing and help; ends with key NULL */
+
+/* kernels.c, folios and workloads in entries.c: the parsers that the table names. */
+int parse_name(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+	       struct err *err);
+int parse_guest(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		struct err *err);
+int parse_kernels(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		  struct err *err);
+int parse_folios(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		 struct err *err);
+int parse_workloads(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		    struct err *err);
+int parse_trials(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		 struct err *err);
+int parse_skips(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		struct err *err);
+
+#endif
