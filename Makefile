@@ -86,12 +86,12 @@ GUEST_STRIP := $(GUEST_CC:gcc=strip) -s
 $(B)/guest/will-it-scale/%_processes: workloads/will-it-scale/tests/%.c $(WIS_GUEST) $(WIS_HEAD)
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  GUEST   $@")
-	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -Iworkloads/will-it-scale/guest $< $(WIS_GUEST) -o $@ && $(GUEST_STRIP) $@
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -Wno-write-strings -Wno-discarded-qualifiers -Iworkloads/will-it-scale/guest $< $(WIS_GUEST) -o $@ && $(GUEST_STRIP) $@
 
 $(B)/guest/will-it-scale/%_threads: workloads/will-it-scale/tests/%.c $(WIS_GUEST) $(WIS_HEAD)
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  GUEST   $@")
-	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -DTHREADS -Iworkloads/will-it-scale/guest $< $(WIS_GUEST) -o $@ && $(GUEST_STRIP) $@
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -DTHREADS -Wno-write-strings -Wno-discarded-qualifiers -Iworkloads/will-it-scale/guest $< $(WIS_GUEST) -o $@ && $(GUEST_STRIP) $@
 
 # ---- Set-up
 
