@@ -14,7 +14,7 @@
 #include "workloads/workload.h"
 
 #define MEASURES_MAX 8192
-#define NAME_MAX_LEN 64
+#define NAME_MAX_LEN 128
 #define FILES_MAX 4096 /* in one snapshot or step; what a guest sends beyond is not looked at */
 
 struct span {

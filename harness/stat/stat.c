@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Medians, quantiles and t intervals. Knows no metric and no verdict. */
+#include "stat/stat.h"
+
+#include <gsl/gsl_cdf.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+double stat_mean(const double *v, size_t n)
+{
+	double sum = 0, rest = 0;
+
+	/* Kahan: byte counts and nanoseconds of different size meet here */
+	for (size_t i = 0; i < n; i++) {
+		double y = v[i] - rest, t = sum + y;
+
+		rest = (t - sum) - y;
+		sum = t;
+	}
+	return n ? sum / (double)n : NAN;
+}
+
+double stat_min(const double *v, size_t n)
+{
+	double least = n ? v[0] : NAN;
+
+	for (size_t i = 1; i < n; i++)
+		least = v[i] < least ? v[i] : least;
+	return least;
+}
+
+double stat_max(const double *v, size_t n)
+{
+	double most = n ? v[0] : NAN;
+
+	for (size_t i = 1; i < n; i++)
+		most = v[i] > most ? v[i] : most;
+	return most;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double stat_quantile(const double *v, size_t n, double p)
+{
+	_cleanup_free_ double *sorted = NULL;
+	double at, part;
+	size_t i;
+
+	if (!n)
+		return NAN;
+	sorted = xcalloc(n, sizeof(*sorted));
+	memcpy(sorted, v, n * sizeof(*v));
+	qsort(sorted, n, sizeof(*sorted), by_value);
+	at = p * (double)(n - 1);
+	i = (size_t)at;
+	part = at - (double)i;
+	if (i + 1 >= n)
+		return sorted[n - 1];
+	/* equal neighbours give exactly their value, whatever part is */
+	return part > 0 ? sorted[i] + part * (sorted[i + 1] - sorted[i]) : sorted[i];
+}
+
+double stat_median(const double *v, size_t n)
+{
+	return stat_quantile(v, n, 0.5);
+}
+
+double stat_deviation(const double *v, size_t n)
+{
+	double mean = stat_mean(v, n), sum = 0;
+
+	if (n < 2)
+		return NAN;
+	for (size_t i = 0; i < n; i++)
+		sum += (v[i] - mean) * (v[i] - mean);
+	return sqrt(sum / (double)(n - 1));
+}
+
+double stat_t(double confidence, double freedom)
+{
+	return gsl_cdf_tdist_Pinv(0.5 + confidence / 2, freedom);
+}
+
+/* All equal: the mean's rounding must not become a spread. */
+static bool all_equal(const double *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (v[i] != v[0])
+			return false;
+	return n > 0;
+}
+
+struct stat_interval stat_interval(const double *v, size_t n, double confidence)
+{
+	struct stat_interval r = {
+		.mean = stat_mean(v, n), .low = NAN, .high = NAN, .deviation = NAN, .n = n, .known = n >= 2
+	};
+	double half;
+
+	if (all_equal(v, n)) {
+		r.mean = v[0];
+		if (r.known) {
+			r.low = r.high = v[0];
+			r.deviation = 0;
+		}
+		return r;
+	}
+	if (!r.known)
+		return r;
+	r.deviation = stat_deviation(v, n);
+	half = stat_t(confidence, (double)(n - 1)) * r.deviation / sqrt((double)n);
+	r.low = r.mean - half;
+	r.high = r.mean + half;
+	return r;
+}
+
+struct stat_interval stat_log_ratio(const double *base, const double *other, size_t n, double confidence)
+{
+	_cleanup_free_ double *d = xcalloc(n + 1, sizeof(*d));
+
+	for (size_t i = 0; i < n; i++) {
+		if (!(base[i] > 0) || !(other[i] > 0))
+			return (struct stat_interval){ .mean = NAN, .low = NAN, .high = NAN, .deviation = NAN, .n = n };
+		d[i] = log(other[i] / base[i]);
+	}
+	return stat_interval(d, n, confidence);
+}
+
+struct stat_interval stat_difference(const double *base, const double *other, size_t n, double confidence)
+{
+	_cleanup_free_ double *d = xcalloc(n + 1, sizeof(*d));
+
+	for (size_t i = 0; i < n; i++)
+		d[i] = other[i] - base[i];
+	return stat_interval(d, n, confidence);
+}
+
+size_t stat_pairs_needed(double deviation, double half_width, double confidence, size_t most)
+{
+	if (deviation == 0)
+		return 2;
+	if (!(half_width > 0))
+		return 0;
+	for (size_t n = 2; n <= most; n++)
+		if (stat_t(confidence, (double)(n - 1)) * deviation / sqrt((double)n) <= half_width)
+			return n;
+	return 0;
+}
