@@ -24,7 +24,7 @@ struct programs {
 struct workload {
 	const char *name; /* the key in the matrix: "will-it-scale" */
 	const char *help; /* one sentence */
-	const struct option *options;
+	const struct option_def *options;
 	size_t params_size;
 	/* What the table cannot say; NULL or a sentence for the user, owned by the caller. May be NULL. */
 	char *(*check)(const void *params);
@@ -33,8 +33,9 @@ struct workload {
 	void (*programs)(const void *params, struct programs *programs);
 	/* Add "exec" lines (wire/job.h) to @job: warmups, samples, holds. */
 	void (*steps)(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job);
-	/* Bytes each sample of @phase touches, 0 if not a matter of bytes: memory is judged between cells only where
-	 * they did equal work. */
+	/* The size of the work of a boot, fixed and the same for equal parameters: bytes touched, or operations where
+	 * the work is no matter of bytes. 0: not fixed (by seconds). Memory is judged between cells only where they
+	 * did equal work. */
 	uint64_t (*work_bytes)(const void *params, uint64_t page_bytes);
 	/* Metrics of one EXEC record of kind "sample"; -1 with ERR_GUEST if its output does not parse. */
 	int (*measure)(const struct measure_context *context, const char *phase, const char *output,
@@ -46,6 +47,10 @@ struct workload {
 extern const struct workload *const workloads[]; /* ends with NULL */
 const struct workload *workload_find(const char *name);
 
+extern const struct workload will_it_scale_workload, null_workload;
+
+/* Add one; both strings become the list's. */
+void programs_add(struct programs *programs, char *guest_path, char *built);
 void programs_free(struct programs *programs);
 /* One line of a job: words joined by tabs; aborts on a word with a tab or newline. The list ends with NULL. */
 void job_line(struct text *job, ...) __attribute__((sentinel));
