@@ -38,12 +38,13 @@ static int parse_section(struct parsing *p, const struct section *s, struct err 
 	const struct node *key = node_key(p->root, s->key), *value = key ? key->next : NULL;
 
 	if (!key && s->required)
-		return source_error(p->src, err, p->root->at, "section '%s' is missing", s->key);
+		return source_error(p->src, err, p->root->at, "section '%s' is missing; add `%s%s`", s->key, s->key,
+				    section_shape_help(s->shape));
 	if (!key)
 		return s->parse(p, s, NULL, NULL, err);
 	if (node_empty(value) || (value->kind != NODE_SCALAR && !value->n))
-		return source_error(p->src, err, key->at, "section '%s' is empty%s", s->key,
-				    s->required ? "" : "; fill it or leave it out");
+		return source_error(p->src, err, key->at, "section '%s' is empty; write `%s%s`%s", s->key, s->key,
+				    section_shape_help(s->shape), s->required ? "" : " or leave it out");
 	if (s->shape == SECTION_LABELS || s->shape == SECTION_WORKLOAD) {
 		if (value->kind != NODE_MAP)
 			return source_error(p->src, err, value->at, "section '%s' must be a mapping of labels, not %s",

@@ -20,7 +20,9 @@ const char *option_range(const struct option_def *option, char buf[RANGE_SIZE])
 		size_format(option->min, min);
 		size_format(option->max, max);
 	} else {
-		snprintf(min, sizeof(min), "%llu", (unsigned long long)option->min);
+		bool list = option->type == OPT_STRINGS || option->type == OPT_CHOICES;
+
+		snprintf(min, sizeof(min), "%llu", (unsigned long long)(list && !option->min ? 1 : option->min));
 		snprintf(max, sizeof(max), "%llu", (unsigned long long)option->max);
 	}
 	buf[0] = '\0';
@@ -40,10 +42,25 @@ char *option_choices(const struct option_def *option, const char *between)
 	return text_steal(&t);
 }
 
+/* What a message is about: a list's items are parsed one by one. */
+static const char *subject(const struct option_def *option)
+{
+	switch (option->type) {
+	case OPT_CHOICES:
+	case OPT_STRINGS:
+	case OPT_U64S:
+		return "each of ";
+	case OPT_SIZE_MAP:
+		return "each size of ";
+	default:
+		return "";
+	}
+}
+
 static int wrong_type(const struct source *src, const struct node *node, const struct option_def *option,
 		      const char *wanted, struct err *err)
 {
-	return source_error(src, err, node->at, "'%s' must be %s, not %s", option->key, wanted,
+	return source_error(src, err, node->at, "%s'%s' must be %s, not %s", subject(option), option->key, wanted,
 			    node_describe(node, (char[QUOTE_SIZE]){ 0 }));
 }
 
@@ -59,15 +76,16 @@ static size_t count_choices(const struct option_def *option)
 static int check_bounds(const struct source *src, const struct node *node, const struct option_def *option, uint64_t v,
 			struct err *err)
 {
-	char range[RANGE_SIZE], size[24];
+	char range[RANGE_SIZE], value[24];
 
 	if (v >= option->min && (!option->max || v <= option->max))
 		return 0;
 	if (option_is_size(option))
-		return source_error(src, err, node->at, "'%s' is %s; it must be %s", option->key, size_format(v, size),
-				    option_range(option, range));
-	return source_error(src, err, node->at, "'%s' is %llu; it must be %s", option->key, (unsigned long long)v,
-			    option_range(option, range));
+		size_format(v, value);
+	else
+		snprintf(value, sizeof(value), "%llu", (unsigned long long)v);
+	return source_error(src, err, node->at, "%s'%s' must be %s, not %s", subject(option), option->key,
+			    option_range(option, range), value);
 }
 
 static int parse_choice(const struct source *src, const struct node *node, const struct option_def *option, int *ret,
@@ -83,8 +101,10 @@ static int parse_choice(const struct source *src, const struct node *node, const
 				return 0;
 			}
 	choices = option_choices(option, ", ");
-	near = node->kind == NODE_SCALAR ? nearest_name(node->value, option->choices, count_choices(option)) : NULL;
-	return source_error(src, err, node->at, "'%s' must be %s%s, not %s%s%s%s", option->key,
+	near = node->kind == NODE_SCALAR && option->type != OPT_SIZE
+		       ? nearest_name(node->value, option->choices, count_choices(option))
+		       : NULL;
+	return source_error(src, err, node->at, "%s'%s' must be %s%s, not %s%s%s%s", subject(option), option->key,
 			    option->choices[1] ? "one of " : "", choices, node_describe(node, (char[QUOTE_SIZE]){ 0 }),
 			    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
@@ -121,10 +141,11 @@ static int parse_path(const struct source *src, const struct node *node, const s
 	return 0;
 }
 
-static int parse_number(const struct source *src, const struct node *node, const struct option_def *option, uint64_t *ret,
-			struct err *err)
+static int parse_number(const struct source *src, const struct node *node, const struct option_def *option,
+			uint64_t *ret, struct err *err)
 {
 	const char *p = node->kind == NODE_SCALAR ? node->value : "";
+	char range[RANGE_SIZE];
 	uint64_t v = 0;
 
 	if (!*p || p[strspn(p, "0123456789")])
@@ -135,7 +156,8 @@ static int parse_number(const struct source *src, const struct node *node, const
 	for (; *p; p++)
 		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v) ||
 		    v > INT64_MAX)
-			return source_error(src, err, node->at, "'%s' is too large", option->key);
+			return source_error(src, err, node->at, "'%s' is too large; it must be %s", option->key,
+					    *option_range(option, range) ? range : "less than 2^63");
 	*ret = v;
 	return check_bounds(src, node, option, v, err);
 }
@@ -197,7 +219,8 @@ static int check_length(const struct source *src, const struct node *node, const
 	return 0;
 }
 
-static int twice_error(const struct source *src, const struct node *node, const struct option_def *option, struct err *err)
+static int twice_error(const struct source *src, const struct node *node, const struct option_def *option,
+		       struct err *err)
 {
 	return source_error(src, err, node->at, "%s is in '%s' twice", QUOTED(node->value), option->key);
 }
@@ -244,7 +267,7 @@ static int parse_list(const struct source *src, const struct node *node, const s
 		      struct err *err)
 {
 	if (node->kind == NODE_MAP)
-		return wrong_type(src, node, option, "a list", err);
+		return source_error(src, err, node->at, "'%s' must be a list, not a mapping", option->key);
 	if (check_length(src, node, option, node->kind == NODE_LIST ? node->n : 1, err) < 0)
 		return -1;
 	if (node->kind == NODE_SCALAR)
@@ -264,14 +287,15 @@ static int size_choice_cmp(const void *a, const void *b)
 	return (x->size_bytes > y->size_bytes) - (x->size_bytes < y->size_bytes);
 }
 
-static int add_size(const struct source *src, const struct node *key, const struct option_def *option, struct size_map *map,
-		    struct err *err)
+static int add_size(const struct source *src, const struct node *key, const struct option_def *option,
+		    struct size_map *map, struct err *err)
 {
 	struct size_choice entry = { 0 };
 	char size[24];
 
-	if (parse_size(src, key, &(struct option_def){ .key = option->key, .type = OPT_SIZE }, &entry.size_bytes, err) < 0)
-		return -1;
+	if (!size_parse(key->value, &entry.size_bytes) || entry.size_bytes > INT64_MAX)
+		return source_error(src, err, key->at, "'%s': %s is not a size; write one such as 64K or 2M",
+				    option->key, QUOTED(key->value));
 	size_format(entry.size_bytes, size);
 	if (!entry.size_bytes || (entry.size_bytes & (entry.size_bytes - 1)))
 		return source_error(src, err, key->at, "'%s': %s is not a power of two, and folios are", option->key,
@@ -291,9 +315,8 @@ static int parse_size_map(const struct source *src, const struct node *node, con
 			  struct size_map *map, struct err *err)
 {
 	if (node->kind != NODE_MAP) {
-		_cleanup_free_ char *wanted = xasprintf("a mapping such as { 64K: %s }", option->choices[0]);
-
-		return wrong_type(src, node, option, wanted, err);
+		return source_error(src, err, node->at, "'%s' must be a mapping such as { 64K: %s }, not %s",
+				    option->key, option->choices[0], node_describe(node, (char[QUOTE_SIZE]){ 0 }));
 	}
 	if (check_length(src, node, option, node->n, err) < 0)
 		return -1;
@@ -352,8 +375,8 @@ int unknown_name_error(const struct source *src, const struct node *node, const 
 	return -1;
 }
 
-static int unknown_key(const struct source *src, const struct node *key, const char *what, const struct option_def *options,
-		       struct err *err)
+static int unknown_key(const struct source *src, const struct node *key, const char *what,
+		       const struct option_def *options, struct err *err)
 {
 	_cleanup_free_ char *sentence = xasprintf("%s: unknown key", what);
 	_cleanup_free_ const char **names = NULL;
@@ -364,8 +387,8 @@ static int unknown_key(const struct source *src, const struct node *key, const c
 	return unknown_name_error(src, key, sentence, names, n, "its keys are", err);
 }
 
-static int parse_keys(const struct source *src, const struct node *map, const char *what, const struct option_def *options,
-		      void *target, struct err *err)
+static int parse_keys(const struct source *src, const struct node *map, const char *what,
+		      const struct option_def *options, void *target, struct err *err)
 {
 	NODE_EACH_KEY(key, map)
 	{
@@ -397,7 +420,8 @@ int options_parse(const struct source *src, const struct node *map, const char *
 		if (map && node_key(map, o->key))
 			continue;
 		if (o->required)
-			return source_error(src, err, owner, "%s: '%s' is missing: %s", what, o->key, o->help);
+			return source_error(src, err, owner, "%s: '%s' is missing (%.*s)", what, o->key,
+					    (int)strcspn(o->help, "."), o->help);
 		options_defaults(one, target);
 	}
 	return 0;

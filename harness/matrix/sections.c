@@ -183,7 +183,7 @@ const struct option_def skip_options[] = {
 	  .type = OPT_STRING,
 	  .offset = offsetof(struct skip_rule, why),
 	  .required = true,
-	  .help = "the reason, as the plan will show it." },
+	  .help = "The reason, as the plan will show it." },
 	OPTIONS_END,
 };
 
@@ -204,7 +204,7 @@ const struct section sections[] = {
 	{ NULL, SECTION_NAME, NULL, false, NULL, NULL },
 };
 
-static const char *shape_help(enum section_shape shape)
+const char *section_shape_help(enum section_shape shape)
 {
 	switch (shape) {
 	case SECTION_NAME:
@@ -225,9 +225,9 @@ char *matrix_help(void)
 {
 	struct text out = { 0 };
 
-	text_add(&out, "A matrix is YAML: every kernel with every folio profile and every workload is a cell.\n");
+	help_wrap(&out, 0, "A matrix is YAML. Every kernel with every folio profile and every workload is a cell.");
 	for (const struct section *s = sections; s->key; s++) {
-		text_add(&out, "\n%s%s%s\n", s->key, shape_help(s->shape), s->required ? "  (required)" : "");
+		text_add(&out, "\n%s%s%s\n", s->key, section_shape_help(s->shape), s->required ? "  (required)" : "");
 		help_wrap(&out, 2, s->help);
 		if (s->options) {
 			_cleanup_free_ char *help = options_help(s->options);

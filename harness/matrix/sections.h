@@ -32,10 +32,13 @@ struct section {
 		     struct err *err);
 };
 
+/* ": { KEY: VALUE, ... }" */
+const char *section_shape_help(enum section_shape shape);
+
 extern const struct option_def skip_options[];
 extern const struct section sections[]; /* in the order of parsing and help; ends with key NULL */
 
-/* kernels.c, folios and workloads in entries.c: the parsers that the table names. */
+/* The parsers that the table names, all in entries.c. */
 int parse_name(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
 	       struct err *err);
 int parse_guest(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,

@@ -140,7 +140,7 @@ static void find_line(const struct source *src, struct place *at, const char **r
 	}
 	*ret_line = last;
 	*ret_end = last_end;
-	*at = (struct place){ last_line, UINT32_MAX };
+	*at = (struct place){ last_line, last < last_end ? UINT32_MAX : 1 };
 }
 
 /* Where the caret stands: in columns from the line's start; @at's column becomes one that exists. */
@@ -174,8 +174,18 @@ char source_char(const struct source *src, struct place at)
 /* The line and the caret below it, both indented by two. */
 static void add_line(struct text *out, const char *line, const char *end, unsigned int caret)
 {
-	unsigned int first = caret > LINE_COLUMNS * 2 / 3 ? caret - LINE_COLUMNS / 2 : 0, n = 0;
+	unsigned int first = 0, n = 0;
 	struct text under = { 0 };
+
+	for (const char *p = line; p < end && n <= LINE_COLUMNS;) {
+		struct glyph g = glyph_next(p, end);
+
+		n += g.columns;
+		p += g.bytes;
+	}
+	if (n > LINE_COLUMNS && caret > LINE_COLUMNS * 2 / 3)
+		first = caret - LINE_COLUMNS / 2;
+	n = 0;
 
 	text_add(out, "\n  %s", first ? "..." : "");
 	text_add(&under, "\n  %s", first ? "   " : "");
@@ -211,8 +221,10 @@ int source_error(const struct source *src, struct err *err, struct place at, con
 	if (!at.line)
 		return err_set(err, ERR_CONFIG, "%s: %s", src->path, sentence);
 	find_line(src, &at, &line, &end);
-	add_line(&shown, line, end, caret_column(line, end, &at));
-	err_set(err, ERR_CONFIG, "%s:%u:%u: %s%s", src->path, at.line, at.col, sentence, shown.s);
+	at.col = at.col ? at.col : 1;
+	if (line < end)
+		add_line(&shown, line, end, caret_column(line, end, &at));
+	err_set(err, ERR_CONFIG, "%s:%u:%u: %s%s", src->path, at.line, at.col, sentence, shown.s ? shown.s : "");
 	text_free(&shown);
 	return -1;
 }

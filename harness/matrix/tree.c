@@ -106,7 +106,8 @@ static int take_scalar(const struct builder *b, const yaml_event_t *event, struc
 		len--;
 	for (size_t i = 0; i < len; i++) {
 		if (s[i] == '\n')
-			return source_error(b->src, err, node->at, "this text has several lines; it must be one");
+			return source_error(b->src, err, node->at,
+					    "this text has several lines; make it one, or write '>' for '|'");
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f || (s[i] == '\xc2' && (unsigned char)s[i + 1] < 0xa0))
 			return source_error(b->src, err, node->at,
 					    "this text holds a control character; remove the escape or tab");
@@ -133,6 +134,7 @@ static int check_duplicates(const struct builder *b, const struct node *map, str
 {
 	_cleanup_free_ struct key_ref *refs = xcalloc(map->n, sizeof(*refs));
 	const struct key_ref *twice = NULL;
+	const struct node *first;
 	size_t n = 0;
 
 	NODE_EACH_KEY(key, map)
@@ -146,8 +148,9 @@ static int check_duplicates(const struct builder *b, const struct node *map, str
 			twice = &refs[i];
 	if (!twice)
 		return 0;
-	return source_error(b->src, err, twice->key->at, "key %s appears twice; the first is on line %u",
-			    QUOTED(twice->key->value), node_key(map, twice->key->value)->at.line);
+	first = node_key(map, twice->key->value);
+	return source_error(b->src, err, twice->key->at, "key %s appears twice; first on line %u, column %u",
+			    QUOTED(twice->key->value), first->at.line, first->at.col);
 }
 
 static int build(struct builder *b, const yaml_event_t *event, unsigned int depth, struct node **ret, struct err *err);
