@@ -25,26 +25,30 @@ char *boot_dir(const char *run_dir, const char *cell, unsigned int boot)
 	return xasprintf("%s/cells/%s/%u", run_dir, cell, boot);
 }
 
-static void host_identity(char name[HOST_NAME_MAX + 1], char boot_id[64])
+struct identity {
+	char name[HOST_NAME_MAX + 1], boot_id[64];
+};
+
+static struct identity this_host(void)
 {
+	struct identity here = { .name = "unknown" };
 	_cleanup_free_ char *id = NULL;
 
-	if (gethostname(name, HOST_NAME_MAX + 1) < 0)
-		strcpy(name, "unknown");
-	name[HOST_NAME_MAX] = '\0';
-	boot_id[0] = '\0';
-	if (file_read("/proc/sys/kernel/random/boot_id", 63, &id, NULL, NULL) == 0)
-		snprintf(boot_id, 64, "%.*s", (int)strcspn(id, "\n"), id);
+	if (gethostname(here.name, sizeof(here.name)) < 0)
+		strcpy(here.name, "unknown");
+	here.name[HOST_NAME_MAX] = '\0';
+	if (file_read("/proc/sys/kernel/random/boot_id", sizeof(here.boot_id), &id, NULL, NULL) == 0)
+		snprintf(here.boot_id, sizeof(here.boot_id), "%.*s", (int)strcspn(id, "\n"), id);
+	return here;
 }
 
 static int write_claim(const char *dir, uint64_t deadline_s, struct err *err)
 {
 	_cleanup_free_ char *path = path_join(dir, "claim.json"), *text = NULL;
-	char name[HOST_NAME_MAX + 1], boot_id[64];
+	struct identity here = this_host();
 	json_t *o;
 
-	host_identity(name, boot_id);
-	o = json_pack("{ss,ss,sI,sI,sI,sI}", "host", name, "boot_id", boot_id, "pid", (json_int_t)getpid(),
+	o = json_pack("{ss,ss,sI,sI,sI,sI}", "host", here.name, "boot_id", here.boot_id, "pid", (json_int_t)getpid(),
 		      "pid_start_time", (json_int_t)proc_start_time(getpid()), "claimed_s", (json_int_t)time(NULL),
 		      "deadline_s", (json_int_t)deadline_s);
 	text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
@@ -94,7 +98,8 @@ static bool process_is_zombie(json_int_t pid)
 bool attempt_running(const char *dir)
 {
 	_cleanup_free_ char *path = path_join(dir, "claim.json"), *done = path_join(dir, "done.json");
-	char name[HOST_NAME_MAX + 1], boot_id[64];
+	struct identity here = this_host();
+	bool same_host, same_boot, rebooted;
 	const char *host, *id;
 	json_int_t pid, start, deadline;
 	struct stat st;
@@ -109,16 +114,15 @@ bool attempt_running(const char *dir)
 	pid = json_integer_value(json_object_get(o, "pid"));
 	start = json_integer_value(json_object_get(o, "pid_start_time"));
 	deadline = json_integer_value(json_object_get(o, "deadline_s"));
-	host_identity(name, boot_id);
-	bool same_host = host && !strcmp(host, name);
-	bool same_boot = id && !strcmp(id, boot_id);
+	same_host = host && !strcmp(host, here.name);
+	same_boot = id && !strcmp(id, here.boot_id);
+	rebooted = same_host && id && *id && *here.boot_id && !same_boot;
 	json_decref(o);
-	/* A host's name may be shared by its containers, whose pids mean nothing here only if the kernel differs;
-	 * the boot id names the kernel. */
+	/* a pid means something on the kernel that gave it only, and the boot id names the kernel */
 	if (same_host && same_boot)
 		return pid > 0 && (uint64_t)start == proc_start_time((pid_t)pid) && !process_is_zombie(pid);
-	if (same_host && id && *id && *boot_id)
-		return false; /* this host has booted since */
+	if (rebooted)
+		return false;
 	return time(NULL) < deadline;
 }
 
