@@ -31,4 +31,24 @@ int kernel_lookup(const struct kernel_spec *spec, struct kernel_image **ret_imag
 int kernel_ensure(const struct kernel_spec *spec, image_progress *progress, void *ctx, struct kernel_image **ret_image,
 		  struct err *err);
 
+/* Remove the unpacked kernel sources (1.6 GiB each) that kernel_ensure() keeps for the next page size: call it after the
+ * last one. Does nothing while another granule builds. */
+void kernel_drop_sources(void);
+
+struct kernel_builder; /* build.h */
+
+/* Where kernels come from; tests put their own. */
+struct kernel_env {
+	const char *cache;                    /* borrowed: the cache's folder */
+	const char *recipes;                  /* borrowed: images/kernels; NULL if it was not found */
+	const struct kernel_builder *builder; /* borrowed */
+	bool refresh;                         /* ask apt for a newer source even if one is cached */
+};
+
+/* kernel_lookup() and kernel_ensure() with all of their surroundings given. */
+int kernel_lookup_in(const struct kernel_env *env, const struct kernel_spec *spec, struct kernel_image **ret_image,
+		     struct err *err);
+int kernel_ensure_in(const struct kernel_env *env, const struct kernel_spec *spec, image_progress *progress, void *ctx,
+		     struct kernel_image **ret_image, struct err *err);
+
 #endif

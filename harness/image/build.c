@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Configures and compiles one kernel in a directory of its own. Knows no cache and no lock. */
+#include "image/build.h"
+
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "image/kconfig.h"
+#include "image/tool.h"
+
+#define MICRO_STEPS 620 /* steps of micro: 598 for 6.12, 622 for 7.2 */
+#define MAX_ARGS 40
+
+/* One make command line. */
+struct command {
+	const char *argv[MAX_ARGS];
+	size_t n;
+	char *owned[12];
+	size_t n_owned;
+};
+
+static void command_clear(struct command *c)
+{
+	for (size_t i = 0; i < c->n_owned; i++)
+		free(c->owned[i]);
+}
+
+static void arg(struct command *c, const char *s)
+{
+	c->argv[c->n++] = s;
+}
+
+static void arg_owned(struct command *c, char *s)
+{
+	c->owned[c->n_owned++] = s;
+	arg(c, s);
+}
+
+/* env -i: CFLAGS, KCFLAGS, MAKEFLAGS (with a parent make's job server) and LOCALVERSION of the caller stay out. */
+static void make_command(struct command *c, const struct recipe *r, const char *tree, const char *obj)
+{
+	const char *path = getenv("PATH"), *tmp = getenv("TMPDIR");
+
+	arg(c, "env");
+	arg(c, "-i");
+	arg_owned(c, xasprintf("PATH=%s", path ? path : "/usr/bin:/bin"));
+	arg(c, "LC_ALL=C");
+	arg(c, "HOME=/");
+	if (tmp)
+		arg_owned(c, xasprintf("TMPDIR=%s", tmp));
+	arg(c, "make");
+	arg(c, "-C");
+	arg(c, tree);
+	arg_owned(c, xasprintf("O=%s", obj));
+	arg_owned(c, xasprintf("CROSS_COMPILE=%s", r->cross));
+	for (const char *const *v = recipe_make_vars; *v; v++)
+		arg(c, *v);
+	/* Paths of this machine must not reach the Image; only the paths' names differ, so they stay out of the digest. */
+	arg_owned(c, xasprintf("KCFLAGS=-ffile-prefix-map=%s=/linux -ffile-prefix-map=%s=/obj", tree, obj));
+	arg_owned(c, xasprintf("KAFLAGS=-ffile-prefix-map=%s=/linux -ffile-prefix-map=%s=/obj", tree, obj));
+}
+
+static int check_tools(struct err *err)
+{
+	static const char *const tools[] = { "make", "gcc", "ld", "flex", "bison", "bc", "awk", "env", NULL };
+	_cleanup_free_ char *missing = tools_missing(tools);
+
+	if (missing)
+		return err_set(err, ERR_HOST, "missing: %s, needed to build a kernel; `make deps` installs them", missing);
+	return 0;
+}
+
+static int build_resolve(const struct recipe *r, const char *tree, const char *obj, char **ret_config, struct err *err)
+{
+	_cleanup_free_ char *wanted = path_join(obj, "granule.config"), *dot = path_join(obj, ".config");
+	_cleanup_free_ char *text = xasprintf("%s\n%s", r->config, r->pages), *log = path_join(obj, "config.log");
+	_cleanup_free_ char *config = NULL;
+	_cleanup_(command_clear) struct command c = { 0 };
+	const struct kconfig_text wants[] = { { r->config_name, r->config },
+					      { r->pages_name, r->pages },
+					      { "must-hold.config", r->must } };
+
+	if (check_tools(err) < 0 || file_write_atomic(wanted, text, strlen(text), err) < 0)
+		return -1;
+	make_command(&c, r, tree, obj);
+	arg_owned(&c, xasprintf("KCONFIG_ALLCONFIG=%s", wanted));
+	arg(&c, "-s");
+	arg(&c, "alldefconfig");
+	if (tool_run(c.argv, log, NULL, NULL, err) < 0)
+		return err_wrap(err, "configuring %s", r->spec->source);
+	if (file_read(dot, 4 << 20, &config, NULL, err) < 0)
+		return -1;
+	if (kconfig_check(config, wants, ARRAY_SIZE(wants), r->absent, r->absent_name, err) < 0)
+		return err_wrap(err, "%s at %u KiB pages", r->spec->source, (unsigned)(r->spec->page_bytes >> 10));
+	*ret_config = steal_ptr(config);
+	return 0;
+}
+
+struct compiling {
+	image_progress *progress;
+	void *ctx;
+	char *what; /* owned */
+	unsigned steps, expected;
+	uint64_t begin_ns;
+};
+
+/* make says "  CC      mm/memory.o" for every step. Its quick steps (WRAP, GEN) do not count: they all come first. */
+static bool is_step(const char *line)
+{
+	static const char *const steps[] = { "  CC  ", "  AS  ", "  LD  ", "  AR  ", "  HOSTCC  " };
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (starts_with(line, steps[i]))
+			return true;
+	}
+	return false;
+}
+
+static void count_step(void *ctx, const char *line)
+{
+	struct compiling *c = ctx;
+	double elapsed = (double)(now_ns() - c->begin_ns) / 1e9, fraction;
+
+	if (line) {
+		c->steps += is_step(line);
+		return;
+	}
+	fraction = c->expected ? (double)c->steps / c->expected : -1;
+	if (fraction > 0.99)
+		fraction = 0.99;
+	c->progress(c->ctx, c->what, fraction, fraction > 0.03 ? (int)(elapsed / fraction * (1 - fraction) + 0.5) : -1);
+}
+
+static unsigned cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static int build_compile(const struct recipe *r, const char *tree, const char *obj, const char *log, unsigned expected_steps,
+			 image_progress *progress, void *ctx, unsigned *ret_steps, struct err *err)
+{
+	_cleanup_(command_clear) struct command c = { 0 };
+	_cleanup_free_ char *name = recipe_describe(r->spec, NULL), *what = xasprintf("%s: compiling", name);
+	struct compiling count = { .progress = progress, .ctx = ctx, .what = what, .begin_ns = now_ns(),
+				   .expected = expected_steps ? expected_steps : MICRO_STEPS };
+
+	make_command(&c, r, tree, obj);
+	arg_owned(&c, xasprintf("-j%u", cpus()));
+	arg(&c, "Image");
+	if (tool_run(c.argv, log, count_step, &count, err) < 0)
+		return err_wrap(err, "building %s", name);
+	*ret_steps = count.steps;
+	return 0;
+}
+
+const struct kernel_builder kernel_builder_real = {
+	.toolchain = recipe_toolchain_host,
+	.fetch = source_fetch,
+	.extract = source_extract,
+	.resolve = build_resolve,
+	.compile = build_compile,
+};

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The image cache. Content-addressed, safe against crashes and concurrent runs:
+ *
+ *   lock                         flock()ed by whoever fetches, builds or collects; readers do not take it
+ *   kernels/RECIPE/              Image, System.map, config, build.log, meta.json; appears whole, by rename after fsync
+ *   inputs/DIGEST                one line: the RECIPE that these inputs (recipe_inputs_digest) resolve to
+ *   sources/SUITE/PACKAGE/       source.json, source.tar.xz
+ *   apt/SUITE/                   apt's private state
+ *   build/                       unpacked sources (tree-*), object trees (obj-*), entries being made (new-*): all can go */
+#ifndef GRANULE_IMAGE_CACHE_H
+#define GRANULE_IMAGE_CACHE_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "image/image.h"
+#include "image/recipe.h"
+
+/* Lines of a kernel's meta.json. */
+struct cache_entry {
+	char recipe[SHA256_HEX_SIZE];
+	char *dir;                          /* owned */
+	char *release, *origin, *compiler;  /* owned */
+	char *family;                       /* owned: package and configuration, for estimates */
+	uint64_t page_bytes;
+	unsigned steps;                     /* lines of make output of the build */
+	unsigned build_s;
+	char image_sha256[SHA256_HEX_SIZE], map_sha256[SHA256_HEX_SIZE], config_sha256[SHA256_HEX_SIZE];
+	uint64_t bytes;                     /* on disk */
+	time_t used;                        /* last use */
+};
+
+void cache_entry_clear(struct cache_entry *entry);
+void cache_entries_free(struct cache_entry *entries, size_t n);
+
+enum cache_state {
+	CACHE_ABSENT = 0,
+	CACHE_INTACT = 1,
+	CACHE_CORRUPT = 2, /* something is there, and is not what was put there; @err says what (ERR_HOST) */
+};
+
+/* Read @recipe's entry and compare its files with the digests taken when they were made. Marks it as used. */
+enum cache_state cache_open(const char *cache, const char *recipe, struct cache_entry *ret_entry, struct err *err);
+/* Every entry, newest use last; a damaged one has an empty .release. Does not hash. */
+int cache_list(const char *cache, struct cache_entry **ret_entries, size_t *ret_n, struct err *err);
+
+/* The recipe that @inputs (a digest) led to, into @ret_recipe: false if not known. */
+bool cache_recall(const char *cache, const char *inputs, char ret_recipe[SHA256_HEX_SIZE]);
+int cache_remember(const char *cache, const char *inputs, const char *recipe, struct err *err);
+
+/* What cache_store() takes: the files are moved, so they must be on the cache's file system. */
+struct cache_new {
+	const char *recipe, *image, *system_map, *config, *log; /* borrowed; paths but for the digest */
+	const char *release, *origin, *compiler, *family;       /* borrowed */
+	uint64_t page_bytes;
+	unsigned steps, build_s;
+};
+
+/* Make an entry, replacing a damaged one. Needs the lock. */
+int cache_store(const char *cache, const struct cache_new *n, struct err *err);
+
+/* Take the cache's lock; while somebody else has it, @progress says who. Returns a descriptor to close, -1 on error;
+ * ERR_INTERRUPTED if a signal came while waiting. */
+int cache_lock(const char *cache, image_progress *progress, void *ctx, struct err *err);
+/* Remove what builds that died left under build/; with @trees the unpacked sources too. Needs the lock. */
+int cache_sweep(const char *cache, bool trees, struct err *err);
+
+/* The bytes under @path. */
+uint64_t cache_bytes(const char *path);
+
+#endif
