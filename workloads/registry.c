@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The list of workloads and what they share. */
+#include "workloads/workload.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+const struct workload *const workloads[] = { &will_it_scale_workload, &null_workload, NULL };
+
+const struct workload *workload_find(const char *name)
+{
+	for (size_t i = 0; workloads[i]; i++) {
+		if (strcmp(workloads[i]->name, name) == 0)
+			return workloads[i];
+	}
+	return NULL;
+}
+
+void programs_add(struct programs *programs, char *guest_path, char *built)
+{
+	struct guest_program *program = VEC_PUSH(programs->v, programs->n);
+
+	program->guest_path = guest_path;
+	program->built = built;
+}
+
+void programs_free(struct programs *programs)
+{
+	for (size_t i = 0; i < programs->n; i++) {
+		free(programs->v[i].guest_path);
+		free(programs->v[i].built);
+	}
+	free(programs->v);
+	*programs = (struct programs){ 0 };
+}
+
+void job_line(struct text *job, ...)
+{
+	const char *word, *separator = "";
+	va_list ap;
+
+	va_start(ap, job);
+	while ((word = va_arg(ap, const char *))) {
+		if (strpbrk(word, "\t\n")) {
+			fprintf(stderr, "granule: a word of a job holds a tab or newline: %s\n", word);
+			abort();
+		}
+		text_add(job, "%s%s", separator, word);
+		separator = "\t";
+	}
+	va_end(ap);
+	text_add(job, "\n");
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* First write to a shared mapping of a file in /tmp: find the file's page, map it, mark it dirty. The first round fills the
+ * file's holes as well; later ones allocate nothing. One operation is one base page. */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "testcase.h"
+
+#define MEMSIZE (128ul << 20)
+
+const char *testcase_description = "Shared file mapping page fault";
+
+unsigned long testcase_op_bytes(void)
+{
+	return (unsigned long)sysconf(_SC_PAGESIZE);
+}
+
+void testcase(unsigned long long *iterations, unsigned long nr)
+{
+	const unsigned long page = testcase_op_bytes();
+	char name[] = "/tmp/will-it-scale.XXXXXX";
+	int fd = mkstemp(name);
+
+	(void)nr;
+	if (fd < 0 || unlink(name) < 0 || ftruncate(fd, MEMSIZE) < 0)
+		abort();
+	while (testcase_more(iterations)) {
+		char *p = mmap(NULL, MEMSIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+		if (p == MAP_FAILED)
+			abort();
+		for (unsigned long i = 0; testcase_more(iterations) && i < MEMSIZE; i += page) {
+			*(volatile char *)(p + i) = 1;
+			(*iterations)++;
+		}
+		munmap(p, MEMSIZE);
+	}
+	close(fd);
+}
