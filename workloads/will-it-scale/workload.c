@@ -133,7 +133,7 @@ static const struct metric wis_metrics[] = {
 	  .direction = METRIC_LOWER,
 	  .class = METRIC_COUNT,
 	  .resolution = 0.005,
-	  .help = "page faults of the tasks per operation, minor and major (getrusage in the timed region); X
+	  .help = "page faults of the tasks per operation, minor and major (getrusage, timed region); 1 if each "
 		  "base page faults, less with large folios or fault-around" },
 	{ .pattern = "faults_per_mib",
 	  .unit = "1",
