@@ -13,7 +13,7 @@
 #include "image/kconfig.h"
 #include "image/tool.h"
 
-#define MICRO_STEPS 620 /* steps of micro: 598 for 6.12, 622 for 7.2 */
+#define MICRO_STEPS 1130 /* steps of micro: 1103 for 6.12, 1166 for 7.2 */
 #define MAX_ARGS 40
 
 /* One make command line. */
