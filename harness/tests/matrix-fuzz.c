@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* libFuzzer entry: any bytes are refused with a sentence, or become a matrix that expands. Not built by default.
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined CPPFLAGS harness/tests/matrix-fuzz.c harness/matrix/*.c
- *     harness/base/*.c -lyaml -ljansson -lnettle -o fuzz && ./fuzz harness/tests/bad-matrices
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined CPPFLAGS harness/tests/matrix-fuzz.c
+ *     build/libgranule.a -lyaml -ljansson -lnettle -o fuzz && ./fuzz harness/tests/bad-matrices
  *
  * Without clang: gcc -DFUZZ_MAIN -fsanitize=address,undefined and the same; then ./fuzz ROUNDS SEED FILE... mutates the
  * files itself, blindly but repeatably. */
