@@ -28,10 +28,10 @@
 #define EXIT_UNSUPPORTED 77 /* a program's way to say that this kernel lacks what it measures */
 
 struct agent {
-	bool fake;	  /* a plain process, not a guest: see main.c */
-	const char *root; /* borrowed: put before every absolute path; "" in a guest */
-	uint64_t fake_ns;
-	int port; /* the stream; -1 before it is open */
+	bool fake;		     /* a plain process, not a guest: see main.c */
+	const char *root;	     /* borrowed: put before every absolute path; "" in a guest */
+	uint64_t fake_ns, fake_page; /* its clock; its page size: the one that the job expects */
+	int port;		     /* the stream; -1 before it is open */
 	uint32_t sequence;
 	bool cgroups;		   /* cgroup v2 with memory is there */
 	bool tmp_mounted;	   /* by the job, or by default */

@@ -33,7 +33,9 @@ struct watch {
 	struct exec_result *result;
 };
 
-static const char *const child_env[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "LC_ALL=C", NULL };
+/* The last, in a fake guest only, is where its programs find a console. */
+static char fake_console[64];
+static const char *child_env[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "LC_ALL=C", NULL, NULL };
 
 void exec_prepare(struct agent *agent)
 {
@@ -45,6 +47,10 @@ void exec_prepare(struct agent *agent)
 	signal(SIGPIPE, SIG_IGN);
 	child_signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	dev_null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (agent->fake) {
+		snprintf(fake_console, sizeof(fake_console), "GRANULE_CONSOLE=/proc/%d/fd/2", (int)getpid());
+		child_env[3] = fake_console;
+	}
 	if (child_signals < 0 || dev_null < 0)
 		agent_fail(agent, "cannot make a signalfd or open /dev/null: %s", strerror(errno));
 }

@@ -119,6 +119,8 @@ uint64_t agent_page_size(const struct agent *agent)
 
 	if (agent->fake && read_small(agent_path(agent, "/page_size", path), text, sizeof(text)) > 0)
 		return strtoull(text, NULL, 10);
+	if (agent->fake_page)
+		return agent->fake_page;
 	return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 

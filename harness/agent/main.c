@@ -3,9 +3,11 @@
  *
  *   agent --fake JOB PORT ROOT
  *
- * does the steps of the file JOB and writes the stream to the file PORT. ROOT, a folder, stands for the guest's /: settings,
- * watched files and programs are taken below it, ROOT/page_size tells the page size. It mounts nothing, makes no
- * cgroups, leaves the machine on; its clock is a counter and its usage zero, so that equal programs give equal streams. */
+ * does the steps of the file JOB and writes the stream to the file PORT; standard error is the console. ROOT, a folder,
+ * stands for the guest's /: programs (ROOT/bin/null), settings and watched files are taken below it. The page size is that of
+ * ROOT/page_size or, without this file, the one that the job expects; a knob that must be there is made. It mounts nothing,
+ * makes no cgroups, leaves the machine on; its clock is a counter and its usage zero, so that equal programs give equal
+ * streams. A job in which the null workload is told to fail by "no-hello" ends it at once. */
 #include "agent/agent.h"
 
 #include <errno.h>
@@ -21,6 +23,9 @@ static char job[JOB_SIZE_MAX + 2];
 
 static void fake_init(struct agent *agent, char **argv)
 {
+	static const char expect_page[] = "\nexpect\tpage_size\t";
+	const char *expect = strstr(job, expect_page);
+
 	agent->fake = true;
 	agent->root = argv[4];
 	agent->port = open(argv[3], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -28,6 +33,8 @@ static void fake_init(struct agent *agent, char **argv)
 		console_say("cannot open %s: %s", argv[3], strerror(errno));
 		exit(1);
 	}
+	if (expect)
+		agent->fake_page = strtoull(expect + strlen(expect_page), NULL, 10);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
@@ -68,16 +75,18 @@ int main(int argc, char **argv)
 	}
 	snapshot_prepare();
 	touch_stack();
+	len = read_small(job_path, job, sizeof(job));
 	if (fake) {
 		fake_init(&agent, argv);
+		if (strstr(job, "\t--fail\tno-hello"))
+			return 0;
 		hello(&agent);
 	} else {
 		guest_init(&agent);
 	}
 	exec_prepare(&agent);
-	len = read_small(job_path, job, sizeof(job));
 	if (len < 0)
-		agent_fail(&agent, "cannot read %s: %s", job_path, strerror(errno));
+		agent_fail(&agent, "cannot read %s", job_path);
 	if (len > (ssize_t)JOB_SIZE_MAX)
 		agent_fail(&agent, "%s is larger than %u bytes", job_path, JOB_SIZE_MAX);
 	job_run(&agent, job);

@@ -66,12 +66,27 @@ static int write_value(const char *path, const char *value)
 	return -1;
 }
 
+/* In a fake guest: a knob that starts empty. */
+static void make_file(const char *path)
+{
+	char dir[PATH_SIZE];
+	int fd;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+	make_parents(dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
+}
+
 void setting_apply(struct agent *agent, const char *path, const char *value, bool may_lack)
 {
 	char content[4096], effective[4096] = "", status[128], where[PATH_SIZE];
 	bool bad = true;
 
 	agent_path(agent, path, where);
+	if (agent->fake && !may_lack)
+		make_file(where);
 	if (write_value(where, value) < 0) {
 		int saved = errno;
 

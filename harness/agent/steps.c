@@ -146,7 +146,8 @@ static void last_line(const struct exec_result *result, char *buf, size_t size)
 		begin--;
 	if (end - begin > size - 1)
 		end = begin + size - 1;
-	memcpy(buf, result->output + begin, end - begin);
+	for (size_t i = begin; i < end; i++)
+		buf[i - begin] = isprint((unsigned char)result->output[i]) ? result->output[i] : '?';
 	buf[end - begin] = '\0';
 }
 

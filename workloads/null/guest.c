@@ -2,12 +2,27 @@
 /* What the null workload runs: prints the numbers it was told, and fails in the way it was told.
  *
  *   null [--value N]... [--cost N] [--touch BYTES] [--fail HOW] [--hold] */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+/* What a crashed kernel leaves on the console. Real crashes are for real kernels: this runs on hosts too, as root. A
+ * fake guest says where its console is. */
+static void oops(void)
+{
+	static const char text[] = "[    0.000000] Unable to handle kernel NULL pointer dereference at virtual address "
+				   "0000000000000000 (null was told to say so)\n"
+				   "[    0.000000] Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP\n";
+	const char *console = getenv("GRANULE_CONSOLE");
+	int fd = open(console ? console : "/dev/console", O_WRONLY | O_APPEND | O_NOCTTY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		perror("null: the console");
+}
 
 static void flood(void)
 {
@@ -19,7 +34,7 @@ static void flood(void)
 		puts(line);
 }
 
-/* "none" and what a hold does are main()'s. */
+/* "none" and "no-hello" are nothing to do here, "no-hold" is main()'s. */
 static void fail(const char *how)
 {
 	if (strcmp(how, "exit") == 0) {
@@ -35,6 +50,8 @@ static void fail(const char *how)
 		exit(0);
 	} else if (strcmp(how, "flood") == 0) {
 		flood();
+	} else if (strcmp(how, "oops") == 0) {
+		oops();
 	}
 	while (strcmp(how, "hang") == 0)
 		pause();

@@ -17,9 +17,9 @@ struct null_params {
 	bool hold;
 };
 
-/* workloads/null/guest.c knows what each means. */
-static const char *const failures[] = { "none",	   "exit",  "unsupported", "signal", "hang",
-					"garbage", "flood", "no-hold",	   NULL };
+/* workloads/null/guest.c knows what each means; no-hello is the fake guest's (agent/main.c). */
+static const char *const failures[] = { "none",	 "exit",    "unsupported", "signal",   "hang", "garbage",
+					"flood", "no-hold", "oops",	   "no-hello", NULL };
 
 static const struct option_def null_options[] = {
 	{ .key = "values",

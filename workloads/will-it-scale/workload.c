@@ -121,13 +121,6 @@ static const struct metric wis_metrics[] = {
 	  .class = METRIC_TIME,
 	  .resolution = 4096,
 	  .help = "bytes touched per second of guest time (operations * op_bytes / elapsed_ns)" },
-	{ .pattern = "ops",
-	  .unit = "1",
-	  .direction = METRIC_NEITHER,
-	  .class = METRIC_COUNT,
-	  .resolution = 0,
-	  .per_page = true,
-	  .help = "operations of a sample, all tasks together (operations of the runner)" },
 	{ .pattern = "faults_per_op",
 	  .unit = "1",
 	  .direction = METRIC_LOWER,
@@ -253,17 +246,18 @@ static uint64_t wis_work_bytes(const void *params, uint64_t page_bytes)
 /* ---- what the runner printed ---- */
 
 struct report {
-	uint64_t tasks, operations, op_bytes, elapsed_ns, minflt, majflt, nvcsw, nivcsw;
+	uint64_t tasks, operations, op_bytes, bytes, elapsed_ns, minflt, majflt, nvcsw, nivcsw;
 };
 
 static const struct report_key {
 	const char *name;
 	size_t offset;
 } report_keys[] = {
-	{ "tasks", offsetof(struct report, tasks) },	   { "operations", offsetof(struct report, operations) },
-	{ "op_bytes", offsetof(struct report, op_bytes) }, { "elapsed_ns", offsetof(struct report, elapsed_ns) },
-	{ "minflt", offsetof(struct report, minflt) },	   { "majflt", offsetof(struct report, majflt) },
-	{ "nvcsw", offsetof(struct report, nvcsw) },	   { "nivcsw", offsetof(struct report, nivcsw) },
+	{ "tasks", offsetof(struct report, tasks) },	       { "operations", offsetof(struct report, operations) },
+	{ "op_bytes", offsetof(struct report, op_bytes) },     { "bytes", offsetof(struct report, bytes) },
+	{ "elapsed_ns", offsetof(struct report, elapsed_ns) }, { "minflt", offsetof(struct report, minflt) },
+	{ "majflt", offsetof(struct report, majflt) },	       { "nvcsw", offsetof(struct report, nvcsw) },
+	{ "nivcsw", offsetof(struct report, nivcsw) },
 };
 
 /* A decimal number of at most 18 digits, so that sums of a thousand do not overflow unseen; NULL if there is none. */
@@ -365,7 +359,6 @@ static int wis_measure(const struct measure_context *context, const char *phase,
 	}
 	measures_add(measures, context, wis_metrics, phase, "faults_per_op", faults / ops);
 	measures_add(measures, context, wis_metrics, phase, "ops_per_s", ops / seconds);
-	measures_add(measures, context, wis_metrics, phase, "ops", ops);
 	if (test->switches)
 		measures_add(measures, context, wis_metrics, phase, "switches_per_op",
 			     ((double)r.nvcsw + (double)r.nivcsw) / ops);

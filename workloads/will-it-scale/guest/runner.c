@@ -384,6 +384,7 @@ static void hold_tasks(unsigned long n)
 
 static void report(unsigned long n, uint64_t end_ns, const struct usage *used)
 {
+	unsigned long op_bytes = testcase_op_bytes ? testcase_op_bytes() : 0;
 	unsigned long long operations = 0;
 	uint64_t begin_ns = UINT64_MAX;
 
@@ -394,7 +395,8 @@ static void report(unsigned long n, uint64_t end_ns, const struct usage *used)
 	}
 	printf("tasks %lu\n", n);
 	printf("operations %llu\n", operations);
-	printf("op_bytes %lu\n", testcase_op_bytes ? testcase_op_bytes() : 0);
+	printf("op_bytes %lu\n", op_bytes);
+	printf("bytes %llu\n", operations * op_bytes);
 	printf("elapsed_ns %" PRIu64 "\n", end_ns - begin_ns);
 	printf("minflt %ld\nmajflt %ld\nnvcsw %ld\nnivcsw %ld\n", used->minflt, used->majflt, used->nvcsw,
 	       used->nivcsw);
