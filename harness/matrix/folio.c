@@ -70,7 +70,7 @@ static char *unsupported_sizes(const struct size_map *map, const char *what, uin
 	return NULL;
 }
 
-/* hugepages-N came with 6.8 for anonymous memory (Documentation/admin-guide/mm/transhuge.rst, "mm: thp: introduce multi-size THP sysfs interface"), with
+/* hugepages-N came with 6.8 for anonymous memory ("mm: thp: introduce multi-size THP sysfs interface"), with
  * 6.11 for shmem. */
 char *folio_unsupported(const struct folio_profile *folio, uint64_t page_bytes, struct kernel_version version)
 {

@@ -114,7 +114,8 @@ struct cell {
 	char *skip; /* owned: why it will not run, or NULL */
 };
 
-/* The product in matrix order (kernels outermost), @skip from the skip rules only (the first that selects the cell). 100,000 cells in well under 1 s. */
+/* The product in matrix order (kernels outermost), @skip from the skip rules only (the first that selects the
+ * cell). 100,000 cells in well under 1 s. */
 void matrix_expand(const struct matrix *matrix, struct cell **ret_cells, size_t *ret_n);
 void cells_free(struct cell *cells, size_t n);
 

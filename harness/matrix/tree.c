@@ -288,5 +288,5 @@ const char *node_describe(const struct node *node, char buf[QUOTE_SIZE])
 {
 	if (node->kind != NODE_SCALAR)
 		return node->kind == NODE_LIST ? "a list" : "a mapping";
-	return node_empty(node) ? "nothing" : source_quote(node->value, buf);
+	return node_empty(node) ? "an empty value" : source_quote(node->value, buf);
 }

@@ -35,7 +35,7 @@ static inline void tree_free_p(struct node **node)
 bool node_empty(const struct node *node);
 /* The key node @name of a map (its value is ->next), or NULL. */
 const struct node *node_key(const struct node *map, const char *name);
-/* "a list", "a mapping", "nothing" or the quoted value. */
+/* "a list", "a mapping", "an empty value" or the quoted value. */
 const char *node_describe(const struct node *node, char buf[QUOTE_SIZE]);
 
 #define NODE_EACH_KEY(key, map) for (const struct node *key = (map)->first; key; key = key->next->next)
