@@ -31,7 +31,8 @@ enum { KEY_REFRESH = 256, KEY_OLDER, KEY_KEEP };
 static const struct argp_option options[] = {
 	{ "refresh", KEY_REFRESH, NULL, 0, "build: ask apt for a newer source, even if one is in the cache", 0 },
 	{ "older-than", KEY_OLDER, "DAYS", 0, "gc: remove kernels and sources not used for DAYS days", 0 },
-	{ "keep", KEY_KEEP, "SIZE", 0, "gc: remove the longest unused kernels until they take at most SIZE (500M, 2G)", 0 },
+	{ "keep", KEY_KEEP, "SIZE", 0, "gc: remove the longest unused kernels until they take at most SIZE (500M, 2G)",
+	  0 },
 	{ "dry-run", 'n', NULL, 0, "gc: say what would go", 0 },
 	{ 0 },
 };
@@ -72,13 +73,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
-	options, parse, "list|verify|gc\nbuild MATRIX|SPEC...",
+	options,
+	parse,
+	"list|verify|gc\nbuild MATRIX|SPEC...",
 	"Kernels in the cache ($GRANULE_CACHE, by default ~/.cache/granule).\v"
 	"build makes the kernels of a matrix, or those given as PACKAGE:SUITE:PAGES[:CONFIG], as in "
-	"linux-source-6.12:trixie:64K. verify compares every kernel with the digests taken when it was built (exit code 3 when "
-	"one is damaged; the next run builds it again). gc removes what builds that died left behind, unpacked sources, and the "
+	"linux-source-6.12:trixie:64K. verify compares every kernel with the digests taken when it was built (exit "
+	"code 3 when "
+	"one is damaged; the next run builds it again). gc removes what builds that died left behind, unpacked "
+	"sources, and the "
 	"kernels that --older-than or --keep name.",
-	NULL, NULL, NULL
+	NULL,
+	NULL,
+	NULL
 };
 
 struct show {
@@ -127,7 +134,8 @@ static int parse_spec(char *copy, struct kernel_spec *spec, struct err *err)
 	char *pages = strtok_r(NULL, ":", &save), *config = strtok_r(NULL, ":", &save);
 
 	if (!pages || strtok_r(NULL, ":", &save) || !size_parse(pages, &spec->page_bytes))
-		return err_set(err, ERR_CONFIG, "'%s' is neither a file nor PACKAGE:SUITE:PAGES, as in linux-source-6.12:trixie:64K",
+		return err_set(err, ERR_CONFIG,
+			       "'%s' is neither a file nor PACKAGE:SUITE:PAGES, as in linux-source-6.12:trixie:64K",
 			       copy);
 	spec->source = package;
 	spec->suite = suite;
@@ -174,8 +182,9 @@ static int images_build(const struct images_args *a, struct err *err)
 	int rc = 0;
 
 	if (!a->n_what)
-		return err_set(err, ERR_CONFIG, "images build: which? a matrix, or PACKAGE:SUITE:PAGES as in "
-						"linux-source-6.12:trixie:64K");
+		return err_set(err, ERR_CONFIG,
+			       "images build: which? a matrix, or PACKAGE:SUITE:PAGES as in "
+			       "linux-source-6.12:trixie:64K");
 	for (size_t i = 0; i < a->n_what && rc == 0; i++)
 		rc = build_argument(a, a->what[i], err);
 	if (rc == 0)
@@ -199,7 +208,8 @@ static void print_entry(const struct cache_entry *e)
 
 static int images_list(const char *cache, struct err *err)
 {
-	_cleanup_free_ char *sources = path_join(cache, "sources"), *build = path_join(cache, "build"), *apt = path_join(cache, "apt");
+	_cleanup_free_ char *sources = path_join(cache, "sources"), *build = path_join(cache, "build"),
+			    *apt = path_join(cache, "apt");
 	struct cache_entry *entries;
 	uint64_t total = 0;
 	char a[24], b[24], c[24];
@@ -211,8 +221,9 @@ static int images_list(const char *cache, struct err *err)
 		print_entry(&entries[i]);
 		total += entries[i].bytes;
 	}
-	printf("%s: %zu kernels, %s; sources %s; unpacked sources and builds %s\n", cache, n, size_human((double)total, a),
-	       size_human((double)(cache_bytes(sources) + cache_bytes(apt)), b), size_human((double)cache_bytes(build), c));
+	printf("%s: %zu kernels, %s; sources %s; unpacked sources and builds %s\n", cache, n,
+	       size_human((double)total, a), size_human((double)(cache_bytes(sources) + cache_bytes(apt)), b),
+	       size_human((double)cache_bytes(build), c));
 	cache_entries_free(entries, n);
 	return 0;
 }
@@ -235,8 +246,9 @@ static int images_verify(const char *cache, struct err *err)
 	}
 	cache_entries_free(entries, n);
 	if (bad)
-		return err_set(err, ERR_HOST, "%zu of %zu kernels are damaged; the next run that needs them builds them again",
-			       bad, n);
+		return err_set(err, ERR_HOST,
+			       "%zu of %zu kernels are damaged; the next run that needs them builds them again", bad,
+			       n);
 	printf("%zu kernels, all as they were built\n", n);
 	return 0;
 }
@@ -245,7 +257,8 @@ static int drop(const struct images_args *a, const char *path, const char *name,
 {
 	char size[24];
 
-	printf("%s %s (%s)\n", a->dry_run ? "would remove" : "removed", name, size_human((double)cache_bytes(path), size));
+	printf("%s %s (%s)\n", a->dry_run ? "would remove" : "removed", name,
+	       size_human((double)cache_bytes(path), size));
 	return a->dry_run ? 0 : remove_tree(path, err);
 }
 
@@ -339,8 +352,9 @@ int cmd_images(int argc, char **argv)
 	} else {
 		const char *near = nearest_name(a.command, commands, ARRAY_SIZE(commands));
 
-		rc = err_set(&err, ERR_CONFIG, "images: no command '%s'%s%s%s", a.command, near ? "; did you mean '" : "",
-			     near ? near : "", near ? "'?" : "; there are list, build, verify and gc");
+		rc = err_set(&err, ERR_CONFIG, "images: no command '%s'%s%s%s", a.command,
+			     near ? "; did you mean '" : "", near ? near : "",
+			     near ? "'?" : "; there are list, build, verify and gc");
 	}
 	free(a.what);
 	return rc < 0 ? cli_fail(&err) : 0;

@@ -71,7 +71,8 @@ static int check_tools(struct err *err)
 	_cleanup_free_ char *missing = tools_missing(tools);
 
 	if (missing)
-		return err_set(err, ERR_HOST, "missing: %s, needed to build a kernel; `make deps` installs them", missing);
+		return err_set(err, ERR_HOST, "missing: %s, needed to build a kernel; `make deps` installs them",
+			       missing);
 	return 0;
 }
 
@@ -143,12 +144,16 @@ static unsigned cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
-static int build_compile(const struct recipe *r, const char *tree, const char *obj, const char *log, unsigned expected_steps,
-			 image_progress *progress, void *ctx, unsigned *ret_steps, struct err *err)
+static int build_compile(const struct recipe *r, const char *name, const char *tree, const char *obj, const char *log,
+			 unsigned expected_steps, image_progress *progress, void *ctx, unsigned *ret_steps,
+			 struct err *err)
 {
 	_cleanup_(command_clear) struct command c = { 0 };
-	_cleanup_free_ char *name = recipe_describe(r->spec, NULL), *what = xasprintf("%s: compiling", name);
-	struct compiling count = { .progress = progress, .ctx = ctx, .what = what, .begin_ns = now_ns(),
+	_cleanup_free_ char *what = xasprintf("%s: compiling", name);
+	struct compiling count = { .progress = progress,
+				   .ctx = ctx,
+				   .what = what,
+				   .begin_ns = now_ns(),
 				   .expected = expected_steps ? expected_steps : MICRO_STEPS };
 
 	make_command(&c, r, tree, obj);

@@ -16,11 +16,13 @@ struct kernel_builder {
 	int (*extract)(const struct kernel_source *source, const char *tree, char *const *patches, size_t n_patches,
 		       image_progress *progress, void *ctx, struct err *err);
 	/* Make @obj/.config from the fragments, compare it with them; @ret_config is its text, owned by the caller. */
-	int (*resolve)(const struct recipe *recipe, const char *tree, const char *obj, char **ret_config, struct err *err);
-	/* Leave arch/arm64/boot/Image and System.map in @obj. @expected_steps: lines of output that the last such
+	int (*resolve)(const struct recipe *recipe, const char *tree, const char *obj, char **ret_config,
+		       struct err *err);
+	/* Leave arch/arm64/boot/Image and System.map in @obj. @name: what it is, for people. @expected_steps: lines of output that the last such
 	 * build had, 0 unknown; @ret_steps what this one had. */
-	int (*compile)(const struct recipe *recipe, const char *tree, const char *obj, const char *log,
-		       unsigned expected_steps, image_progress *progress, void *ctx, unsigned *ret_steps, struct err *err);
+	int (*compile)(const struct recipe *recipe, const char *name, const char *tree, const char *obj,
+		       const char *log, unsigned expected_steps, image_progress *progress, void *ctx,
+		       unsigned *ret_steps, struct err *err);
 };
 
 /* apt, tar and make. */

@@ -77,10 +77,11 @@ static bool entry_parse(const json_t *o, struct cache_entry *e)
 	e->page_bytes = (uint64_t)json_integer_value(json_object_get(o, "page_bytes"));
 	e->steps = (unsigned)json_integer_value(json_object_get(o, "steps"));
 	e->build_s = (unsigned)json_integer_value(json_object_get(o, "build_s"));
-	return json_integer_value(json_object_get(o, "schema")) == META_SCHEMA && get_string(o, "release", &e->release) &&
-	       get_string(o, "origin", &e->origin) && get_string(o, "compiler", &e->compiler) &&
-	       get_string(o, "family", &e->family) && get_hex(o, "image_sha256", e->image_sha256) &&
-	       get_hex(o, "map_sha256", e->map_sha256) && get_hex(o, "config_sha256", e->config_sha256);
+	return json_integer_value(json_object_get(o, "schema")) == META_SCHEMA &&
+	       get_string(o, "release", &e->release) && get_string(o, "origin", &e->origin) &&
+	       get_string(o, "compiler", &e->compiler) && get_string(o, "family", &e->family) &&
+	       get_hex(o, "image_sha256", e->image_sha256) && get_hex(o, "map_sha256", e->map_sha256) &&
+	       get_hex(o, "config_sha256", e->config_sha256);
 }
 
 /* Reads meta.json; hashes nothing. */
@@ -198,7 +199,8 @@ bool cache_recall(const char *cache, const char *inputs, char ret_recipe[SHA256_
 
 int cache_remember(const char *cache, const char *inputs, const char *recipe, struct err *err)
 {
-	_cleanup_free_ char *dir = path_join(cache, "inputs"), *path = path_join(dir, inputs), *line = xasprintf("%s\n", recipe);
+	_cleanup_free_ char *dir = path_join(cache, "inputs"), *path = path_join(dir, inputs),
+			    *line = xasprintf("%s\n", recipe);
 
 	return make_dirs(dir, err) < 0 ? -1 : file_write_atomic(path, line, strlen(line), err);
 }
@@ -225,20 +227,22 @@ static int move_in(const char *from, const char *dir, const char *name, char *re
 
 int cache_store(const char *cache, const struct cache_new *n, struct err *err)
 {
-	_cleanup_free_ char *stage = xasprintf("%s/build/new-%.16s", cache, n->recipe), *meta = path_join(stage, "meta.json");
+	_cleanup_free_ char *stage = xasprintf("%s/build/new-%.16s", cache, n->recipe),
+			    *meta = path_join(stage, "meta.json");
 	_cleanup_free_ char *kernels = path_join(cache, "kernels"), *dir = path_join(kernels, n->recipe), *text = NULL;
 	char image[SHA256_HEX_SIZE], map[SHA256_HEX_SIZE], config[SHA256_HEX_SIZE];
 	json_t *o;
 
 	if (remove_tree(stage, err) < 0 || make_dirs(stage, err) < 0 || make_dirs(kernels, err) < 0)
 		return -1;
-	if (move_in(n->image, stage, "Image", image, err) < 0 || move_in(n->system_map, stage, "System.map", map, err) < 0 ||
+	if (move_in(n->image, stage, "Image", image, err) < 0 ||
+	    move_in(n->system_map, stage, "System.map", map, err) < 0 ||
 	    move_in(n->config, stage, "config", config, err) < 0 || move_in(n->log, stage, "build.log", NULL, err) < 0)
 		return -1;
 	o = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:s, s:s}", "schema", META_SCHEMA, "recipe",
-		      n->recipe, "release", n->release, "origin", n->origin, "compiler", n->compiler, "family", n->family,
-		      "page_bytes", (json_int_t)n->page_bytes, "steps", (int)n->steps, "build_s", (int)n->build_s,
-		      "image_sha256", image, "map_sha256", map, "config_sha256", config);
+		      n->recipe, "release", n->release, "origin", n->origin, "compiler", n->compiler, "family",
+		      n->family, "page_bytes", (json_int_t)n->page_bytes, "steps", (int)n->steps, "build_s",
+		      (int)n->build_s, "image_sha256", image, "map_sha256", map, "config_sha256", config);
 	text = json_dumps(o, JSON_INDENT(2));
 	json_decref(o);
 	if (file_write_atomic(meta, text, strlen(text), err) < 0 || remove_tree(dir, err) < 0)

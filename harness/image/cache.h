@@ -20,15 +20,15 @@
 /* Lines of a kernel's meta.json. */
 struct cache_entry {
 	char recipe[SHA256_HEX_SIZE];
-	char *dir;                          /* owned */
-	char *release, *origin, *compiler;  /* owned */
-	char *family;                       /* owned: package and configuration, for estimates */
+	char *dir;			   /* owned */
+	char *release, *origin, *compiler; /* owned */
+	char *family;			   /* owned: package and configuration, for estimates */
 	uint64_t page_bytes;
-	unsigned steps;                     /* lines of make output of the build */
+	unsigned steps; /* lines of make output of the build */
 	unsigned build_s;
 	char image_sha256[SHA256_HEX_SIZE], map_sha256[SHA256_HEX_SIZE], config_sha256[SHA256_HEX_SIZE];
-	uint64_t bytes;                     /* on disk */
-	time_t used;                        /* last use */
+	uint64_t bytes; /* on disk */
+	time_t used;	/* last use */
 };
 
 void cache_entry_clear(struct cache_entry *entry);
@@ -52,7 +52,7 @@ int cache_remember(const char *cache, const char *inputs, const char *recipe, st
 /* What cache_store() takes: the files are moved, so they must be on the cache's file system. */
 struct cache_new {
 	const char *recipe, *image, *system_map, *config, *log; /* borrowed; paths but for the digest */
-	const char *release, *origin, *compiler, *family;       /* borrowed */
+	const char *release, *origin, *compiler, *family;	/* borrowed */
 	uint64_t page_bytes;
 	unsigned steps, build_s;
 };

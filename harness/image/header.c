@@ -32,11 +32,15 @@ static const struct lookalike {
 	const char *what;
 } lookalikes[] = {
 	{ 0x202, "HdrS", 4, "this is an x86 kernel; granule needs an arm64 Image (arch/arm64/boot/Image)" },
-	{ 4, "zimg", 4, "this is a compressed EFI image (vmlinuz.efi); granule needs the arm64 Image it was made of "
-			"(arch/arm64/boot/Image)" },
+	{ 4, "zimg", 4,
+	  "this is a compressed EFI image (vmlinuz.efi); granule needs the arm64 Image it was made of "
+	  "(arch/arm64/boot/Image)" },
 	{ 0, "\x1f\x8b", 2, "this is compressed with gzip (Image.gz); unpack it first: zcat Image.gz > Image" },
 	{ 0, "\x28\xb5\x2f\xfd", 4, "this is compressed with zstd; unpack it first: zstdcat Image.zst > Image" },
-	{ 0, "\xfd" "7zXZ", 5, "this is compressed with xz; unpack it first: xzcat Image.xz > Image" },
+	{ 0,
+	  "\xfd"
+	  "7zXZ",
+	  5, "this is compressed with xz; unpack it first: xzcat Image.xz > Image" },
 	{ 0, "\x04\x22\x4d\x18", 4, "this is compressed with lz4; unpack it first: lz4cat Image.lz4 > Image" },
 	{ 0, "\x02\x21\x4c\x18", 4, "this is compressed with lz4; unpack it first: lz4cat Image.lz4 > Image" },
 	{ 0x24, "\x18\x28\x6f\x01", 4, "this is a 32-bit Arm kernel (zImage); granule needs an arm64 Image" },
@@ -49,10 +53,14 @@ static int refuse_elf(const char *path, const unsigned char *data, size_t len, s
 	unsigned machine = len > 19 ? data[18] | data[19] << 8 : 0;
 
 	if (machine == EM_AARCH64)
-		return err_set(err, ERR_CONFIG, "%s: this is an ELF file (vmlinux); granule needs the Image made of it "
-						"(arch/arm64/boot/Image)", path);
-	return err_set(err, ERR_CONFIG, "%s: this is an ELF file for another machine%s; granule needs an arm64 Image "
-					"(arch/arm64/boot/Image)", path, machine == EM_X86_64 ? " (x86-64)" : "");
+		return err_set(err, ERR_CONFIG,
+			       "%s: this is an ELF file (vmlinux); granule needs the Image made of it "
+			       "(arch/arm64/boot/Image)",
+			       path);
+	return err_set(err, ERR_CONFIG,
+		       "%s: this is an ELF file for another machine%s; granule needs an arm64 Image "
+		       "(arch/arm64/boot/Image)",
+		       path, machine == EM_X86_64 ? " (x86-64)" : "");
 }
 
 static int refuse(const char *path, const unsigned char *data, size_t len, struct err *err)
@@ -67,8 +75,10 @@ static int refuse(const char *path, const unsigned char *data, size_t len, struc
 		if (len >= l->offset + l->len && memcmp(data + l->offset, l->magic, l->len) == 0)
 			return err_set(err, ERR_CONFIG, "%s: %s", path, l->what);
 	}
-	return err_set(err, ERR_CONFIG, "%s: not an arm64 kernel: no \"ARM\\x64\" at byte 56; granule needs an arm64 "
-					"Image (arch/arm64/boot/Image)", path);
+	return err_set(err, ERR_CONFIG,
+		       "%s: not an arm64 kernel: no \"ARM\\x64\" at byte 56; granule needs an arm64 "
+		       "Image (arch/arm64/boot/Image)",
+		       path);
 }
 
 /* The banner "Linux version 6.12.107 (user@host) ..."; the same words without a number are a format string. */
@@ -87,7 +97,8 @@ static char *find_release(const char *data, size_t len)
 	return NULL;
 }
 
-int kernel_header_parse(const char *path, const void *data, size_t len, struct kernel_header *ret_header, struct err *err)
+int kernel_header_parse(const char *path, const void *data, size_t len, struct kernel_header *ret_header,
+			struct err *err)
 {
 	static const uint64_t pages[] = { 0, 4096, 16384, 65536 };
 	const unsigned char *p = data;
@@ -98,14 +109,17 @@ int kernel_header_parse(const char *path, const void *data, size_t len, struct k
 		return refuse(path, p, len, err);
 	flags = p[FLAGS_OFFSET]; /* little-endian in both kinds of kernel */
 	if (flags & FLAG_BIG_ENDIAN)
-		return err_set(err, ERR_CONFIG, "%s: a big-endian kernel; granule's guest programs are little-endian", path);
-	if (!pages[flags >> 1 & 3])
-		return err_set(err, ERR_CONFIG, "%s: the Image's header does not say its page size (kernels before 4.6)",
+		return err_set(err, ERR_CONFIG, "%s: a big-endian kernel; granule's guest programs are little-endian",
 			       path);
+	if (!pages[flags >> 1 & 3])
+		return err_set(err, ERR_CONFIG,
+			       "%s: the Image's header does not say its page size (kernels before 4.6)", path);
 	release = find_release(data, len);
 	if (!release)
-		return err_set(err, ERR_CONFIG, "%s: an arm64 Image without a \"Linux version\" banner: cut off, or no "
-						"Linux", path);
+		return err_set(err, ERR_CONFIG,
+			       "%s: an arm64 Image without a \"Linux version\" banner: cut off, or no "
+			       "Linux",
+			       path);
 	*ret_header = (struct kernel_header){ .page_bytes = pages[flags >> 1 & 3], .release = release };
 	return 0;
 }

@@ -10,7 +10,7 @@
 
 struct kernel_header {
 	uint64_t page_bytes; /* 4096, 16384 or 65536 */
-	char *release;       /* owned: uname -r, from the "Linux version" banner */
+	char *release;	     /* owned: uname -r, from the "Linux version" banner */
 };
 
 void kernel_header_clear(struct kernel_header *header);
@@ -20,6 +20,7 @@ void kernel_header_clear(struct kernel_header *header);
 int kernel_header_read(const char *path, struct kernel_header *ret_header, struct err *err);
 
 /* The same on bytes: @path is for messages only. */
-int kernel_header_parse(const char *path, const void *data, size_t len, struct kernel_header *ret_header, struct err *err);
+int kernel_header_parse(const char *path, const void *data, size_t len, struct kernel_header *ret_header,
+			struct err *err);
 
 #endif

@@ -39,10 +39,10 @@ struct kernel_builder; /* build.h */
 
 /* Where kernels come from; tests put their own. */
 struct kernel_env {
-	const char *cache;                    /* borrowed: the cache's folder */
-	const char *recipes;                  /* borrowed: images/kernels; NULL if it was not found */
+	const char *cache;		      /* borrowed: the cache's folder */
+	const char *recipes;		      /* borrowed: images/kernels; NULL if it was not found */
 	const struct kernel_builder *builder; /* borrowed */
-	bool refresh;                         /* ask apt for a newer source even if one is cached */
+	bool refresh;			      /* ask apt for a newer source even if one is cached */
 };
 
 /* kernel_lookup() and kernel_ensure() with all of their surroundings given. */

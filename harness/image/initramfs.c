@@ -54,8 +54,8 @@ static int put_header(struct archive *a, const char *name, mode_t mode, uint32_t
 	bool trailer = mode == 0, console = S_ISCHR(mode);
 
 	snprintf(header, sizeof(header), NEWC_MAGIC "%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
-		 trailer ? 0 : ++a->inode, (unsigned)mode, 0, 0, S_ISDIR(mode) ? 2 : 1, 0, size, 0, 0,
-		 console ? 5 : 0, console ? 1 : 0, (unsigned)strlen(name) + 1, 0);
+		 trailer ? 0 : ++a->inode, (unsigned)mode, 0, 0, S_ISDIR(mode) ? 2 : 1, 0, size, 0, 0, console ? 5 : 0,
+		 console ? 1 : 0, (unsigned)strlen(name) + 1, 0);
 	if (put(a, header, NEWC_HEADER_LEN, err) < 0 || put(a, name, strlen(name) + 1, err) < 0)
 		return -1;
 	return pad(a, err);

@@ -11,10 +11,10 @@
 #define NOT_SET "n"
 
 struct setting {
-	char *name;         /* owned: CONFIG_X */
-	char *value;        /* owned: as written; "n" for "is not set" */
+	char *name;	    /* owned: CONFIG_X */
+	char *value;	    /* owned: as written; "n" for "is not set" */
 	const char *origin; /* borrowed: the text's name */
-	size_t order;       /* the later one wins */
+	size_t order;	    /* the later one wins */
 };
 
 struct settings {
@@ -130,8 +130,10 @@ static void compare_one(const struct setting *want, const struct setting *got, s
 	if (off)
 		text_add(out, "\n  # %s is not set (%s): it is %s", want->name, want->origin, got->value);
 	else if (!got)
-		text_add(out, "\n  %s=%s (%s): it is not in the resolved .config: a dependency is missing, or this "
-			      "kernel does not have it", want->name, want->value, want->origin);
+		text_add(out,
+			 "\n  %s=%s (%s): it is not in the resolved .config: a dependency is missing, or this "
+			 "kernel does not have it",
+			 want->name, want->value, want->origin);
 	else if (strcmp(got->value, NOT_SET) == 0)
 		text_add(out, "\n  %s=%s (%s): it is not set", want->name, want->value, want->origin);
 	else
@@ -157,8 +159,8 @@ int kconfig_check(const char *resolved, const struct kconfig_text *wants, size_t
 	}
 	for (size_t i = 0; i < missing.n; i++) {
 		if (find(&have, missing.v[i].name))
-			text_add(&out, "\n  %s: %s says that this kernel does not have it, but it does", missing.v[i].name,
-				 absent_name);
+			text_add(&out, "\n  %s: %s says that this kernel does not have it, but it does",
+				 missing.v[i].name, absent_name);
 	}
 	if (!out.len)
 		return 0;

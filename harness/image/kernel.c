@@ -113,7 +113,8 @@ static struct kernel_image *image_of_entry(const struct cache_entry *e)
 
 /* The state of a cached kernel by its inputs. No lock, no network, no source tree: milliseconds. */
 static enum cache_state find_cached(const struct kernel_env *env, const struct recipe *recipe,
-				    const struct kernel_source *source, struct kernel_image **ret_image, struct err *err)
+				    const struct kernel_source *source, struct kernel_image **ret_image,
+				    struct err *err)
 {
 	_cleanup_(cache_entry_clear) struct cache_entry e = { 0 };
 	char inputs[SHA256_HEX_SIZE], digest[SHA256_HEX_SIZE];
@@ -131,8 +132,9 @@ static enum cache_state find_cached(const struct kernel_env *env, const struct r
 static int load(const struct kernel_env *env, const struct kernel_spec *spec, struct recipe *recipe, struct err *err)
 {
 	if (!env->recipes)
-		return err_set(err, ERR_HOST, "the kernel recipes (images/kernels) are not beside this program; set "
-					      "GRANULE_IMAGES to the folder images/ of granule's source");
+		return err_set(err, ERR_HOST,
+			       "the kernel recipes (images/kernels) are not beside this program; set "
+			       "GRANULE_IMAGES to the folder images/ of granule's source");
 	return recipe_load(env->recipes, spec, recipe, err);
 }
 
@@ -182,9 +184,10 @@ static int check_space(const struct kernel_env *env, bool have_tree, struct err 
 
 	if (have == 0 || have >= need)
 		return 0;
-	return err_set(err, ERR_HOST, "%s: building a kernel takes %s of disk, and %s are free; free some (`granule images gc`), "
-				      "or set GRANULE_CACHE to a folder with more", env->cache,
-		       size_human((double)need, need_text), size_human((double)have, have_text));
+	return err_set(err, ERR_HOST,
+		       "%s: building a kernel takes %s of disk, and %s are free; free some (`granule images gc`), "
+		       "or set GRANULE_CACHE to a folder with more",
+		       env->cache, size_human((double)need, need_text), size_human((double)have, have_text));
 }
 
 /* The number of steps of the last build of the same family, 0 if there was none. */
@@ -222,7 +225,8 @@ static struct workplace workplace(const struct kernel_env *env, const struct rec
 
 	/* A tree is known by its tarball and its patches. */
 	w.tree = xasprintf("%s/build/tree-%.16s-%.8s", env->cache, s->tarball_sha256, r->patches_sha256);
-	w.obj = xasprintf("%s/build/obj-%s-%u-%d", env->cache, r->version, (unsigned)(r->spec->page_bytes >> 10), (int)getpid());
+	w.obj = xasprintf("%s/build/obj-%s-%u-%d", env->cache, r->version, (unsigned)(r->spec->page_bytes >> 10),
+			  (int)getpid());
 	w.log = xasprintf("%s.log", w.obj);
 	return w;
 }
@@ -238,8 +242,8 @@ static int check_built(const char *image, const struct recipe *r, struct kernel_
 }
 
 static int compile_and_store(const struct kernel_env *env, const struct recipe *r, const struct kernel_source *source,
-			     const struct workplace *w, const char *config, const char *digest, image_progress *progress,
-			     void *ctx, struct err *err)
+			     const struct workplace *w, const char *config, const char *digest,
+			     image_progress *progress, void *ctx, struct err *err)
 {
 	_cleanup_free_ char *image = path_join(w->obj, "arch/arm64/boot/Image"), *map = path_join(w->obj, "System.map");
 	_cleanup_free_ char *dot = path_join(w->obj, "granule.resolved"), *origin = recipe_describe(r->spec, source);
@@ -248,12 +252,21 @@ static int compile_and_store(const struct kernel_env *env, const struct recipe *
 	uint64_t begin = now_ns();
 	unsigned steps = 0;
 
-	if (env->builder->compile(r, w->tree, w->obj, w->log, steps_before(env, family), progress, ctx, &steps, err) < 0 ||
+	if (env->builder->compile(r, origin, w->tree, w->obj, w->log, steps_before(env, family), progress, ctx, &steps,
+				  err) < 0 ||
 	    check_built(image, r, &header, err) < 0 || file_write_atomic(dot, config, strlen(config), err) < 0)
 		return -1;
-	struct cache_new n = { .recipe = digest, .image = image, .system_map = map, .config = dot, .log = w->log,
-			       .release = header.release, .origin = origin, .compiler = r->compiler, .family = family,
-			       .page_bytes = header.page_bytes, .steps = steps,
+	struct cache_new n = { .recipe = digest,
+			       .image = image,
+			       .system_map = map,
+			       .config = dot,
+			       .log = w->log,
+			       .release = header.release,
+			       .origin = origin,
+			       .compiler = r->compiler,
+			       .family = family,
+			       .page_bytes = header.page_bytes,
+			       .steps = steps,
 			       .build_s = (unsigned)((now_ns() - begin) / NSEC_PER_SEC) };
 
 	return cache_store(env->cache, &n, err);
@@ -289,8 +302,8 @@ static int build(const struct kernel_env *env, const struct recipe *r, const str
 }
 
 /* The source to build from: the cached one, or what apt has. Needs the lock. */
-static int find_source(const struct kernel_env *env, const struct kernel_spec *spec, image_progress *progress, void *ctx,
-		       struct kernel_source *ret_source, struct err *err)
+static int find_source(const struct kernel_env *env, const struct kernel_spec *spec, image_progress *progress,
+		       void *ctx, struct kernel_source *ret_source, struct err *err)
 {
 	int known = env->refresh ? 0 : source_lookup(env->cache, spec->source, spec->suite, ret_source, err);
 
@@ -360,7 +373,8 @@ static int ensure(const struct kernel_env *env, const struct kernel_spec *spec, 
 int kernel_ensure_in(const struct kernel_env *env, const struct kernel_spec *spec, image_progress *progress, void *ctx,
 		     struct kernel_image **ret_image, struct err *err)
 {
-	return ensure(env, spec, progress ? progress : no_progress, ctx, ret_image, err) < 0 ? in_context(spec, err) : 0;
+	return ensure(env, spec, progress ? progress : no_progress, ctx, ret_image, err) < 0 ? in_context(spec, err)
+											     : 0;
 }
 
 int kernel_lookup(const struct kernel_spec *spec, struct kernel_image **ret_image, struct err *err)

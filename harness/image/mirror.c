@@ -88,8 +88,9 @@ static bool stanza_use(const struct stanza *s, const char *codename, char **ret_
 {
 	_cleanup_free_ char *uri = first_word(s->uris ? s->uris : "");
 
-	if (!usable(uri) || !has_word(s->types ? s->types : "", "deb") || !has_word(s->suites ? s->suites : "", codename) ||
-	    !has_word(s->components ? s->components : "", "main") || (s->enabled && has_word(s->enabled, "no")))
+	if (!usable(uri) || !has_word(s->types ? s->types : "", "deb") ||
+	    !has_word(s->suites ? s->suites : "", codename) || !has_word(s->components ? s->components : "", "main") ||
+	    (s->enabled && has_word(s->enabled, "no")))
 		return false;
 	*ret_uri = steal_ptr(uri);
 	*ret_keyring = s->signed_by && strchr(s->signed_by, '/') == s->signed_by + strspn(s->signed_by, blanks)
@@ -104,7 +105,7 @@ static void stanza_field(struct stanza *s, const char *line)
 		const char *name;
 		char **slot;
 	} fields[] = {
-		{ "Types:", &s->types }, { "URIs:", &s->uris }, { "Suites:", &s->suites },
+		{ "Types:", &s->types },	   { "URIs:", &s->uris },	    { "Suites:", &s->suites },
 		{ "Components:", &s->components }, { "Signed-By:", &s->signed_by }, { "Enabled:", &s->enabled },
 	};
 

@@ -48,7 +48,8 @@ void recipe_clear(struct recipe *recipe)
 
 char *recipe_dir(void)
 {
-	static const char *const beside[] = { "../images/kernels", "../share/granule/images/kernels", "../../images/kernels" };
+	static const char *const beside[] = { "../images/kernels", "../share/granule/images/kernels",
+					      "../../images/kernels" };
 	const char *images = getenv("GRANULE_IMAGES");
 	char exe[PATH_MAX], *slash;
 	ssize_t n;
@@ -92,9 +93,11 @@ int recipe_toolchain_host(char **ret_cross, char **ret_compiler, struct err *err
 
 	uname(&u);
 	if (!found && strcmp(u.machine, "aarch64") != 0)
-		return err_set(err, ERR_HOST, "missing: " CROSS "gcc, the compiler for arm64 kernels; `make deps` installs it "
-					      "(Debian's package gcc-aarch64-linux-gnu)");
-	if (first_line(found ? CROSS "gcc" : "gcc", &cc, err) < 0 || first_line(found ? CROSS "ld" : "ld", &ld, err) < 0)
+		return err_set(err, ERR_HOST,
+			       "missing: " CROSS "gcc, the compiler for arm64 kernels; `make deps` installs it "
+			       "(Debian's package gcc-aarch64-linux-gnu)");
+	if (first_line(found ? CROSS "gcc" : "gcc", &cc, err) < 0 ||
+	    first_line(found ? CROSS "ld" : "ld", &ld, err) < 0)
 		return -1;
 	*ret_cross = xstrdup(cross);
 	*ret_compiler = xasprintf("%s, %s", cc, ld);
@@ -153,14 +156,18 @@ int recipe_load(const char *dir, const struct kernel_spec *spec, struct recipe *
 	_cleanup_free_ char *path = xasprintf("%s/%s.config", dir, config), *absent = NULL;
 
 	if (!r.version)
-		return err_set(err, ERR_CONFIG, "source: '%s' is no kernel source package: Debian calls them "
-						"linux-source-X.Y, as in linux-source-6.12", spec->source);
+		return err_set(err, ERR_CONFIG,
+			       "source: '%s' is no kernel source package: Debian calls them "
+			       "linux-source-X.Y, as in linux-source-6.12",
+			       spec->source);
 	if (!spec->suite || !*spec->suite || spec->suite[strspn(spec->suite, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-		return err_set(err, ERR_CONFIG, "suite: '%s' is no Debian suite (bookworm, trixie, trixie-backports, sid, ...)",
+		return err_set(err, ERR_CONFIG,
+			       "suite: '%s' is no Debian suite (bookworm, trixie, trixie-backports, sid, ...)",
 			       spec->suite ? spec->suite : "");
 	if (spec->page_bytes != 4096 && spec->page_bytes != 16384 && spec->page_bytes != 65536)
 		return err_set(err, ERR_CONFIG, "pages: arm64 has 4K, 16K and 64K pages");
-	if (!label_valid(config) || starts_with(config, "pages-") || starts_with(config, "must-") || !path_exists(path)) {
+	if (!label_valid(config) || starts_with(config, "pages-") || starts_with(config, "must-") ||
+	    !path_exists(path)) {
 		_cleanup_free_ char *names = config_names(dir);
 
 		return err_set(err, ERR_CONFIG, "config: there is no '%s' in %s; there is: %s", config, dir, names);
@@ -200,7 +207,8 @@ static void digest_common(struct text *t, const struct recipe *r, const struct k
 		digest_add(t, "make", *v);
 }
 
-void recipe_inputs_digest(const struct recipe *recipe, const struct kernel_source *source, char ret_hex[SHA256_HEX_SIZE])
+void recipe_inputs_digest(const struct recipe *recipe, const struct kernel_source *source,
+			  char ret_hex[SHA256_HEX_SIZE])
 {
 	_cleanup_(text_free) struct text t = { 0 };
 
@@ -228,6 +236,7 @@ char *recipe_describe(const struct kernel_spec *spec, const struct kernel_source
 
 	size_format(spec->page_bytes, pages);
 	if (source)
-		return xasprintf("%s %s, %s, %s", spec->source, source->version, spec->config ? spec->config : "micro", pages);
+		return xasprintf("%s %s, %s, %s", spec->source, source->version, spec->config ? spec->config : "micro",
+				 pages);
 	return xasprintf("%s (%s), %s, %s", spec->source, spec->suite, spec->config ? spec->config : "micro", pages);
 }

@@ -11,16 +11,16 @@
 
 struct recipe {
 	const struct kernel_spec *spec; /* borrowed; .source is set */
-	const char *version;            /* borrowed from the spec: "6.12" */
-	char pages_name[24];            /* "pages-64k.config" */
-	char *config_name;              /* owned: "micro.config" */
-	char *config, *pages, *must;    /* owned: the texts */
-	char *absent, *absent_name;     /* owned; absent is "" where there is no list */
-	char **patches;                 /* owned: paths, sorted */
+	const char *version;		/* borrowed from the spec: "6.12" */
+	char pages_name[24];		/* "pages-64k.config" */
+	char *config_name;		/* owned: "micro.config" */
+	char *config, *pages, *must;	/* owned: the texts */
+	char *absent, *absent_name;	/* owned; absent is "" where there is no list */
+	char **patches;			/* owned: paths, sorted */
 	size_t n_patches;
 	char patches_sha256[SHA256_HEX_SIZE];
-	char *cross;                    /* owned: "aarch64-linux-gnu-" or "" */
-	char *compiler;                 /* owned: first lines of gcc --version and ld --version, for people and digests */
+	char *cross;	/* owned: "aarch64-linux-gnu-" or "" */
+	char *compiler; /* owned: first lines of gcc --version and ld --version, for people and digests */
 };
 
 void recipe_clear(struct recipe *recipe);
@@ -34,7 +34,8 @@ recipe_toolchain recipe_toolchain_host;
 int recipe_load(const char *dir, const struct kernel_spec *spec, struct recipe *ret_recipe, struct err *err);
 
 /* What can be known without the source tree: from this the cache remembers the recipe's digest. */
-void recipe_inputs_digest(const struct recipe *recipe, const struct kernel_source *source, char ret_hex[SHA256_HEX_SIZE]);
+void recipe_inputs_digest(const struct recipe *recipe, const struct kernel_source *source,
+			  char ret_hex[SHA256_HEX_SIZE]);
 /* The recipe's digest: source, patches, the resolved configuration, compiler, flags. */
 void recipe_digest(const struct recipe *recipe, const struct kernel_source *source, const char *resolved,
 		   char ret_hex[SHA256_HEX_SIZE]);

@@ -58,7 +58,8 @@ static bool get_sha256(const json_t *o, const char *key, char ret_hex[SHA256_HEX
 int source_lookup(const char *cache, const char *package, const char *suite, struct kernel_source *ret_source,
 		  struct err *err)
 {
-	_cleanup_free_ char *dir = source_dir(cache, package, suite), *path = path_join(dir, "source.json"), *data = NULL;
+	_cleanup_free_ char *dir = source_dir(cache, package, suite), *path = path_join(dir, "source.json"),
+			    *data = NULL;
 	_cleanup_(kernel_source_clear) struct kernel_source s = { 0 };
 	const char *version;
 	json_t *o;
@@ -70,7 +71,8 @@ int source_lookup(const char *cache, const char *package, const char *suite, str
 		return -1;
 	o = json_loads(data, 0, NULL);
 	version = json_string_value(json_object_get(o, "version"));
-	found = version && get_sha256(o, "deb_sha256", s.deb_sha256) && get_sha256(o, "tarball_sha256", s.tarball_sha256);
+	found = version && get_sha256(o, "deb_sha256", s.deb_sha256) &&
+		get_sha256(o, "tarball_sha256", s.tarball_sha256);
 	s.version = xstrdup(version);
 	json_decref(o);
 	if (!found)
@@ -86,8 +88,8 @@ int source_lookup(const char *cache, const char *package, const char *suite, str
 static int source_record(const struct kernel_source *s, const char *dir, struct err *err)
 {
 	_cleanup_free_ char *path = path_join(dir, "source.json"), *text = NULL;
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "package", s->package, "suite", s->suite, "version", s->version,
-			      "deb_sha256", s->deb_sha256, "tarball_sha256", s->tarball_sha256);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s}", "package", s->package, "suite", s->suite, "version",
+			      s->version, "deb_sha256", s->deb_sha256, "tarball_sha256", s->tarball_sha256);
 
 	text = json_dumps(o, JSON_INDENT(2));
 	json_decref(o);
@@ -126,23 +128,26 @@ static int find_mirror(char **ret_uri, char **ret_keyring, struct err *err)
 				_cleanup_free_ char *text = NULL;
 
 				if (file_read(g.gl_pathv[j], 1 << 20, &text, NULL, NULL) == 0)
-					found = source_mirror_parse(text, ends_with(g.gl_pathv[j], ".sources"), codename,
-								    ret_uri, ret_keyring);
+					found = source_mirror_parse(text, ends_with(g.gl_pathv[j], ".sources"),
+								    codename, ret_uri, ret_keyring);
 			}
 		}
 		globfree(&g);
 		if (found)
 			return 0;
 	}
-	return err_set(err, ERR_HOST, "no mirror for suite '%s' found in /etc/apt/sources.list and sources.list.d: kernel sources "
-				      "come from the mirror that this machine uses; give an Image by path otherwise", codename);
+	return err_set(err, ERR_HOST,
+		       "no mirror for suite '%s' found in /etc/apt/sources.list and sources.list.d: kernel sources "
+		       "come from the mirror that this machine uses; give an Image by path otherwise",
+		       codename);
 }
 
 /* apt's private directory for @suite, with its configuration in @ret_conf. */
 static int apt_prepare(const char *cache, const char *suite, char **ret_conf, struct err *err)
 {
 	_cleanup_free_ char *dir = xasprintf("%s/apt/%s", cache, suite), *conf = path_join(dir, "apt.conf");
-	_cleanup_free_ char *lists = path_join(dir, "state/lists/partial"), *debs = path_join(dir, "cache/archives/partial");
+	_cleanup_free_ char *lists = path_join(dir, "state/lists/partial"),
+			    *debs = path_join(dir, "cache/archives/partial");
 	_cleanup_free_ char *status = path_join(dir, "status"), *sources = path_join(dir, "sources.list");
 	_cleanup_free_ char *uri = NULL, *keyring = NULL, *line = NULL, *text = NULL;
 
@@ -189,8 +194,10 @@ static int apt_candidate(const char *conf, struct kernel_source *s, struct err *
 	s->version = field(text, "Version");
 	sha = field(text, "SHA256");
 	if (rc != 0 || !s->version || !sha || strlen(sha) != SHA256_HEX_SIZE - 1)
-		return err_set(err, ERR_CONFIG, "suite %s has no package %s; `apt-cache search linux-source` shows what the "
-						"suites of this machine have", s->suite, s->package);
+		return err_set(err, ERR_CONFIG,
+			       "suite %s has no package %s; `apt-cache search linux-source` shows what the "
+			       "suites of this machine have",
+			       s->suite, s->package);
 	memcpy(s->deb_sha256, sha, SHA256_HEX_SIZE);
 	return 0;
 }
@@ -217,7 +224,8 @@ static char *glob_one(const char *pattern)
 /* Download the package into @work, check it, and put its tarball at s->tarball. */
 static int fetch_tarball(const char *conf, const char *work, const char *log, struct kernel_source *s, struct err *err)
 {
-	_cleanup_free_ char *chdir_arg = xasprintf("--chdir=%s", work), *what = xasprintf("%s=%s", s->package, s->version);
+	_cleanup_free_ char *chdir_arg = xasprintf("--chdir=%s", work),
+			    *what = xasprintf("%s=%s", s->package, s->version);
 	_cleanup_free_ char *pattern = xasprintf("%s/*.deb", work), *deb = NULL, *inside = NULL, *tarball = NULL;
 	const char *get[] = { "env", chdir_arg, "apt-get", "-q", "-c", conf, "download", what, NULL };
 
@@ -256,7 +264,8 @@ int source_fetch(const char *cache, const char *package, const char *suite, imag
 		 struct kernel_source *ret_source, struct err *err)
 {
 	static const char *const tools[] = { "apt-get", "apt-cache", "dpkg-deb", "env", NULL };
-	_cleanup_(kernel_source_clear) struct kernel_source s = { .package = xstrdup(package), .suite = xstrdup(suite) };
+	_cleanup_(kernel_source_clear) struct kernel_source s = { .package = xstrdup(package),
+								  .suite = xstrdup(suite) };
 	_cleanup_(kernel_source_clear) struct kernel_source old = { 0 };
 	_cleanup_free_ char *missing = tools_missing(tools), *conf = NULL, *dir = source_dir(cache, package, suite);
 	_cleanup_free_ char *work = path_join(dir, "fetch.tmp"), *log = path_join(dir, "fetch.log"), *what = NULL;
@@ -294,8 +303,10 @@ int source_extract(const struct kernel_source *source, const char *tree, char *c
 		   image_progress *progress, void *ctx, struct err *err)
 {
 	static const char *const tools[] = { "tar", "xz", NULL };
-	_cleanup_free_ char *missing = tools_missing(tools), *tmp = xasprintf("%s.tmp", tree), *log = NULL, *what = NULL;
-	const char *argv[] = { "tar", "-x", "-I", "xz -T0", "--strip-components=1", "-C", tmp, "-f", source->tarball, NULL };
+	_cleanup_free_ char *missing = tools_missing(tools), *tmp = xasprintf("%s.tmp", tree), *log = NULL,
+			    *what = NULL;
+	const char *argv[] = { "tar", "-x", "-I", "xz -T0",	   "--strip-components=1",
+			       "-C",  tmp,  "-f", source->tarball, NULL };
 
 	if (path_is_dir(tree))
 		return 0;

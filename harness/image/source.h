@@ -12,11 +12,11 @@
 
 /* A source in the cache: CACHE/sources/SUITE/PACKAGE/{source.json,source.tar.xz}. The record outlives the tarball. */
 struct kernel_source {
-	char *package, *suite;               /* owned */
-	char *version;                       /* owned: Debian's */
-	char deb_sha256[SHA256_HEX_SIZE];    /* of the package, from the signed index */
+	char *package, *suite;		  /* owned */
+	char *version;			  /* owned: Debian's */
+	char deb_sha256[SHA256_HEX_SIZE]; /* of the package, from the signed index */
 	char tarball_sha256[SHA256_HEX_SIZE];
-	char *tarball;                       /* owned: its path; it may be absent */
+	char *tarball; /* owned: its path; it may be absent */
 };
 
 void kernel_source_clear(struct kernel_source *source);

@@ -70,16 +70,18 @@ static int fake_toolchain(char **ret_cross, char **ret_compiler, struct err *err
 	return 0;
 }
 
-static int fake_fetch(const char *cache_path, const char *package, const char *suite, image_progress *progress, void *ctx,
-		      struct kernel_source *ret_source, struct err *err)
+static int fake_fetch(const char *cache_path, const char *package, const char *suite, image_progress *progress,
+		      void *ctx, struct kernel_source *ret_source, struct err *err)
 {
-	_cleanup_free_ char *dir = xasprintf("%s/sources/%s/%s", cache_path, suite, package), *json = NULL, *record = NULL;
+	_cleanup_free_ char *dir = xasprintf("%s/sources/%s/%s", cache_path, suite, package), *json = NULL,
+			    *record = NULL;
 	char hex[SHA256_HEX_SIZE];
 
 	note("fetch");
 	progress(ctx, "fetching", -1, -1);
 	sha256_bytes(version, strlen(version), hex);
-	json = xasprintf("{\"version\": \"%s\", \"deb_sha256\": \"%s\", \"tarball_sha256\": \"%s\"}", version, hex, hex);
+	json = xasprintf("{\"version\": \"%s\", \"deb_sha256\": \"%s\", \"tarball_sha256\": \"%s\"}", version, hex,
+			 hex);
 	record = path_join(dir, "source.json");
 	ret_source->tarball = path_join(dir, "source.tar.xz");
 	if (make_dirs(dir, err) < 0 || file_write_atomic(record, json, strlen(json), err) < 0 ||
@@ -114,7 +116,8 @@ static int fake_resolve(const struct recipe *r, const char *tree, const char *ob
 
 static int write_image(const char *obj, uint64_t page_bytes, struct err *err)
 {
-	_cleanup_free_ char *dir = path_join(obj, "arch/arm64/boot"), *path = path_join(dir, "Image"), *map = path_join(obj, "System.map");
+	_cleanup_free_ char *dir = path_join(obj, "arch/arm64/boot"), *path = path_join(dir, "Image"),
+			    *map = path_join(obj, "System.map");
 	unsigned char data[1024] = { 0 };
 
 	data[24] = page_bytes == 65536 ? 0x0e : 0x0a;
@@ -126,11 +129,13 @@ static int write_image(const char *obj, uint64_t page_bytes, struct err *err)
 		       : 0;
 }
 
-static int fake_compile(const struct recipe *r, const char *tree, const char *obj, const char *log, unsigned expected_steps,
-			image_progress *progress, void *ctx, unsigned *ret_steps, struct err *err)
+static int fake_compile(const struct recipe *r, const char *name, const char *tree, const char *obj, const char *log,
+			unsigned expected_steps, image_progress *progress, void *ctx, unsigned *ret_steps,
+			struct err *err)
 {
 	_cleanup_free_ char *half = path_join(obj, "half-way.o");
 
+	(void)name;
 	(void)tree;
 	(void)progress;
 	(void)ctx;
@@ -148,10 +153,14 @@ static int fake_compile(const struct recipe *r, const char *tree, const char *ob
 	return write_image(obj, behaviour == WRONG_PAGES ? 4096 : r->spec->page_bytes, err);
 }
 
-static const struct kernel_builder fake_builder = { fake_toolchain, fake_fetch, fake_extract, fake_resolve, fake_compile };
+static const struct kernel_builder fake_builder = { fake_toolchain, fake_fetch, fake_extract, fake_resolve,
+						    fake_compile };
 
 static struct kernel_spec spec_64k = {
-	.label = (char *)"64k", .source = (char *)"linux-source-6.12", .suite = (char *)"trixie", .page_bytes = 65536,
+	.label = (char *)"64k",
+	.source = (char *)"linux-source-6.12",
+	.suite = (char *)"trixie",
+	.page_bytes = 65536,
 	.config = (char *)"micro",
 };
 
@@ -396,7 +405,8 @@ static void two_at_once(void **state)
 	assert_int_equal(status, 0);
 	assert_int_equal(noted("compile"), 1);
 	{
-		_cleanup_free_ char *waiting = xasprintf("waiting: another granule (process %d) is building in", (int)pid);
+		_cleanup_free_ char *waiting =
+			xasprintf("waiting: another granule (process %d) is building in", (int)pid);
 
 		assert_true(heard(waiting));
 	}
@@ -485,9 +495,9 @@ static void tools(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(built_once),  TEST(inputs_matter), TEST(same_resolved), TEST(corruption_found), TEST(lost_files),
-		TEST(killed_build), TEST(failed_build),  TEST(two_at_once),   TEST(bad_specs),        TEST(by_path),
-		TEST(tools),
+		TEST(built_once), TEST(inputs_matter), TEST(same_resolved), TEST(corruption_found),
+		TEST(lost_files), TEST(killed_build),  TEST(failed_build),  TEST(two_at_once),
+		TEST(bad_specs),  TEST(by_path),       TEST(tools),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

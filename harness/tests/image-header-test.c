@@ -34,7 +34,8 @@ static void page_sizes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_free_ unsigned char *p = make_image(cases[i].flags, "Linux version 6.12.107-granule (a@b) #1\n");
+		_cleanup_free_ unsigned char *p =
+			make_image(cases[i].flags, "Linux version 6.12.107-granule (a@b) #1\n");
 		_cleanup_(kernel_header_clear) struct kernel_header h = { 0 };
 		struct err err = ERR_INIT;
 
@@ -69,7 +70,8 @@ static void refused(const void *data, size_t len, const char *message)
 static void no_image(void **state)
 {
 	_cleanup_free_ unsigned char *p = xcalloc(1, LEN), *big = make_image(0x0b, "Linux version 6.1.0 (a@b)");
-	_cleanup_free_ unsigned char *unsaid = make_image(0x08, "Linux version 6.1.0 (a@b)"), *mute = make_image(0x0a, "");
+	_cleanup_free_ unsigned char *unsaid = make_image(0x08, "Linux version 6.1.0 (a@b)"),
+				     *mute = make_image(0x0a, "");
 
 	(void)state;
 	memcpy(p + 0x202, "HdrS", 4);
@@ -79,18 +81,25 @@ static void no_image(void **state)
 	refused(p, LEN, "/boot/k: this is compressed with gzip (Image.gz); unpack it first: zcat Image.gz > Image");
 	memset(p, 0, LEN);
 	memcpy(p, "MZ\0\0zimg", 8);
-	refused(p, LEN, "/boot/k: this is a compressed EFI image (vmlinuz.efi); granule needs the arm64 Image it was made of "
-			"(arch/arm64/boot/Image)");
+	refused(p, LEN,
+		"/boot/k: this is a compressed EFI image (vmlinuz.efi); granule needs the arm64 Image it was made of "
+		"(arch/arm64/boot/Image)");
 	memset(p, 0, LEN);
-	memcpy(p, "\x7f" "ELF\x02\x01\x01", 7);
+	memcpy(p,
+	       "\x7f"
+	       "ELF\x02\x01\x01",
+	       7);
 	p[18] = 183;
-	refused(p, LEN, "/boot/k: this is an ELF file (vmlinux); granule needs the Image made of it (arch/arm64/boot/Image)");
+	refused(p, LEN,
+		"/boot/k: this is an ELF file (vmlinux); granule needs the Image made of it (arch/arm64/boot/Image)");
 	p[18] = 62;
-	refused(p, LEN, "/boot/k: this is an ELF file for another machine (x86-64); granule needs an arm64 Image "
-			"(arch/arm64/boot/Image)");
+	refused(p, LEN,
+		"/boot/k: this is an ELF file for another machine (x86-64); granule needs an arm64 Image "
+		"(arch/arm64/boot/Image)");
 	refused("", 0, "/boot/k: the file is empty");
-	refused("hello", 5, "/boot/k: not an arm64 kernel: no \"ARM\\x64\" at byte 56; granule needs an arm64 Image "
-			    "(arch/arm64/boot/Image)");
+	refused("hello", 5,
+		"/boot/k: not an arm64 kernel: no \"ARM\\x64\" at byte 56; granule needs an arm64 Image "
+		"(arch/arm64/boot/Image)");
 	refused(big, LEN, "/boot/k: a big-endian kernel; granule's guest programs are little-endian");
 	refused(unsaid, LEN, "/boot/k: the Image's header does not say its page size (kernels before 4.6)");
 	refused(mute, LEN, "/boot/k: an arm64 Image without a \"Linux version\" banner: cut off, or no Linux");
@@ -112,8 +121,10 @@ static void no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(page_sizes), cmocka_unit_test(banner_after_format),
-		cmocka_unit_test(no_image),   cmocka_unit_test(no_file),
+		cmocka_unit_test(page_sizes),
+		cmocka_unit_test(banner_after_format),
+		cmocka_unit_test(no_image),
+		cmocka_unit_test(no_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

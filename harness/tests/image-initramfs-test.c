@@ -45,9 +45,15 @@ static size_t parse(const char *data, size_t len, struct member *m, size_t max)
 		assert_memory_equal(h, "070701", 6);
 		name_len = hex(h + 6 + 11 * 8);
 		assert_true(n < max && name_len < sizeof(m->name) && off + 110 + name_len <= len);
-		m[n] = (struct member){ .ino = hex(h + 6), .mode = hex(h + 14), .uid = hex(h + 22), .gid = hex(h + 30),
-					.nlink = hex(h + 38), .mtime = hex(h + 46), .size = hex(h + 54),
-					.rmajor = hex(h + 78), .rminor = hex(h + 86) };
+		m[n] = (struct member){ .ino = hex(h + 6),
+					.mode = hex(h + 14),
+					.uid = hex(h + 22),
+					.gid = hex(h + 30),
+					.nlink = hex(h + 38),
+					.mtime = hex(h + 46),
+					.size = hex(h + 54),
+					.rmajor = hex(h + 78),
+					.rminor = hex(h + 86) };
 		memcpy(m[n].name, h + 110, name_len);
 		assert_int_equal(m[n].name[name_len - 1], '\0');
 		assert_int_equal(hex(h + 102), 0);
@@ -67,13 +73,12 @@ static void check_contents(void **state)
 {
 	_cleanup_free_ char *host = path_join(dir, "host"), *out = path_join(dir, "x.cpio"), *data = NULL;
 	struct initramfs_entry entries[] = {
-		{ "init", S_IFREG | 0755, host, NULL, 0 },
-		{ "etc/one", S_IFREG | 0644, NULL, "12345", 5 },
-		{ "bin", S_IFLNK | 0777, NULL, "usr/bin", 7 },
-		{ "usr/bin", S_IFDIR | 0700, NULL, NULL, 0 },
+		{ "init", S_IFREG | 0755, host, NULL, 0 },     { "etc/one", S_IFREG | 0644, NULL, "12345", 5 },
+		{ "bin", S_IFLNK | 0777, NULL, "usr/bin", 7 }, { "usr/bin", S_IFDIR | 0700, NULL, NULL, 0 },
 		{ "empty", S_IFREG | 0600, NULL, NULL, 0 },
 	};
-	static const char *const names[] = { "bin", "dev", "dev/console", "empty", "etc", "etc/one", "init", "usr", "usr/bin" };
+	static const char *const names[] = { "bin",	"dev",	"dev/console", "empty",	 "etc",
+					     "etc/one", "init", "usr",	       "usr/bin" };
 	struct member m[16];
 	struct err err = ERR_INIT;
 	size_t len;
@@ -105,7 +110,8 @@ static void check_contents(void **state)
 /* Order of the entries, the file's time and the moment of writing must not show. */
 static void same_bytes(void **state)
 {
-	_cleanup_free_ char *host = path_join(dir, "host2"), *a = path_join(dir, "a.cpio"), *b = path_join(dir, "b.cpio");
+	_cleanup_free_ char *host = path_join(dir, "host2"), *a = path_join(dir, "a.cpio"),
+			    *b = path_join(dir, "b.cpio");
 	struct initramfs_entry x = { "init", S_IFREG | 0755, host, NULL, 0 };
 	struct initramfs_entry y = { "zeta/job", S_IFREG | 0644, NULL, "job", 3 };
 	struct initramfs_entry forth[] = { x, y }, back[] = { y, x };
@@ -139,8 +145,10 @@ static void refused(const struct initramfs_entry *e, size_t n, const char *needl
 
 static void bad_entries(void **state)
 {
-	struct initramfs_entry twice[] = { { "a", S_IFREG | 0644, NULL, "1", 1 }, { "a", S_IFREG | 0644, NULL, "2", 1 } };
-	struct initramfs_entry under[] = { { "a", S_IFREG | 0644, NULL, "1", 1 }, { "a/b", S_IFREG | 0644, NULL, "2", 1 } };
+	struct initramfs_entry twice[] = { { "a", S_IFREG | 0644, NULL, "1", 1 },
+					   { "a", S_IFREG | 0644, NULL, "2", 1 } };
+	struct initramfs_entry under[] = { { "a", S_IFREG | 0644, NULL, "1", 1 },
+					   { "a/b", S_IFREG | 0644, NULL, "2", 1 } };
 	struct initramfs_entry gone = { "init", S_IFREG | 0755, "/nonexistent/agent", NULL, 0 };
 	struct initramfs_entry root = { "/init", S_IFREG | 0755, NULL, "x", 1 };
 	struct initramfs_entry up = { "a/../b", S_IFREG | 0755, NULL, "x", 1 };

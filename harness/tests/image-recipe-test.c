@@ -12,9 +12,9 @@
 #include "image/kconfig.h"
 #include "image/source.h"
 
-#define RESOLVED                                                                                         \
-	"#\n# Automatically generated file; DO NOT EDIT.\n#\n"                                           \
-	"CONFIG_SWAP=y\n# CONFIG_KSM is not set\nCONFIG_HZ=250\nCONFIG_LOCALVERSION=\"-granule\"\n"      \
+#define RESOLVED                                                                                                       \
+	"#\n# Automatically generated file; DO NOT EDIT.\n#\n"                                                         \
+	"CONFIG_SWAP=y\n# CONFIG_KSM is not set\nCONFIG_HZ=250\nCONFIG_LOCALVERSION=\"-granule\"\n"                    \
 	"CONFIG_ARM64_64K_PAGES=y\nCONFIG_DEBUG_VM=y\n"
 
 static const char absent_list[] = "# a comment\nCONFIG_ARM64_CONTPTE\n";
@@ -45,13 +45,14 @@ static void did_not_stick(void **state)
 	(void)state;
 	assert_int_equal(kconfig_check(RESOLVED, wants, 2, "", "absent-6.12.list", &err), -1);
 	assert_int_equal(err.kind, ERR_CONFIG);
-	assert_string_equal(err.msg,
-			    "the configuration did not resolve as asked:"
-			    "\n  # CONFIG_DEBUG_VM is not set (must-hold.config): it is y"
-			    "\n  CONFIG_EROFS_FS=y (micro.config): it is not in the resolved .config: a dependency is missing, or "
-			    "this kernel does not have it"
-			    "\n  CONFIG_HZ=100 (micro.config): it is 250"
-			    "\n  CONFIG_KSM=y (micro.config): it is not set");
+	assert_string_equal(
+		err.msg,
+		"the configuration did not resolve as asked:"
+		"\n  # CONFIG_DEBUG_VM is not set (must-hold.config): it is y"
+		"\n  CONFIG_EROFS_FS=y (micro.config): it is not in the resolved .config: a dependency is missing, or "
+		"this kernel does not have it"
+		"\n  CONFIG_HZ=100 (micro.config): it is 250"
+		"\n  CONFIG_KSM=y (micro.config): it is not set");
 }
 
 static void stale_absent(void **state)
@@ -60,8 +61,9 @@ static void stale_absent(void **state)
 
 	(void)state;
 	assert_int_equal(kconfig_check(RESOLVED, NULL, 0, "CONFIG_KSM\n", "absent-6.12.list", &err), -1);
-	assert_string_equal(err.msg, "the configuration did not resolve as asked:\n  CONFIG_KSM: absent-6.12.list says that "
-				     "this kernel does not have it, but it does");
+	assert_string_equal(err.msg,
+			    "the configuration did not resolve as asked:\n  CONFIG_KSM: absent-6.12.list says that "
+			    "this kernel does not have it, but it does");
 }
 
 static void check_mirror(const char *text, bool deb822, const char *codename, const char *uri, const char *keyring)
@@ -79,16 +81,18 @@ static void check_mirror(const char *text, bool deb822, const char *codename, co
 
 static void mirrors(void **state)
 {
-	static const char stanzas[] = "Types: deb-src\nURIs: http://src.example/d\nSuites: trixie\nComponents: main\n\n"
-				      "Types: deb\nURIs: http://security.example/s\nSuites: trixie-security\nComponents: main\n\n"
-				      "# words\nEnabled: no\nTypes: deb\nURIs: http://off.example/\nSuites: trixie\nComponents: main\n"
-				      "\t\nTypes: deb\nURIs: http://mirror.example/debian\nSuites: trixie trixie-updates\n"
-				      "Components: main non-free\nSigned-By: /usr/share/keyrings/k.gpg";
+	static const char stanzas[] =
+		"Types: deb-src\nURIs: http://src.example/d\nSuites: trixie\nComponents: main\n\n"
+		"Types: deb\nURIs: http://security.example/s\nSuites: trixie-security\nComponents: main\n\n"
+		"# words\nEnabled: no\nTypes: deb\nURIs: http://off.example/\nSuites: trixie\nComponents: main\n"
+		"\t\nTypes: deb\nURIs: http://mirror.example/debian\nSuites: trixie trixie-updates\n"
+		"Components: main non-free\nSigned-By: /usr/share/keyrings/k.gpg";
 
 	(void)state;
 	check_mirror(stanzas, true, "trixie", "http://mirror.example/debian", "/usr/share/keyrings/k.gpg");
 	check_mirror(stanzas, true, "bookworm", NULL, NULL);
-	check_mirror("deb http://mirror.example/debian bookworm main\n", false, "bookworm", "http://mirror.example/debian", NULL);
+	check_mirror("deb http://mirror.example/debian bookworm main\n", false, "bookworm",
+		     "http://mirror.example/debian", NULL);
 	check_mirror("# deb http://no.example bookworm main\ndeb-src http://no.example bookworm main\n"
 		     "deb cdrom:[Debian]/ bookworm main\n"
 		     "deb [arch=amd64 signed-by=/k.gpg] https://m.example/d bookworm contrib main\n",
