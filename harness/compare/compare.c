@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Pairs cells, loads their boots, judges their metrics. Prints nothing, and reads a boot once. */
+#include "compare/compare.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "compare/definition.h"
+#include "compare/judge.h"
+#include "compare/pairing.h"
+#include "stat/stat.h"
+
+static void row_free(struct row *row)
+{
+	free(row->name);
+	free(row->reason);
+	free(row->base.values);
+	free(row->other.values);
+}
+
+void comparison_free(struct comparison *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_pairs; i++) {
+		for (size_t k = 0; k < c->pairs[i].n_rows; k++)
+			row_free(&c->pairs[i].rows[k]);
+		free(c->pairs[i].rows);
+		free(c->pairs[i].name);
+	}
+	free(c->pairs);
+	for (size_t i = 0; i < c->n_differences; i++) {
+		free(c->differences[i].path);
+		free(c->differences[i].base);
+		free(c->differences[i].other);
+	}
+	free(c->differences);
+	for (size_t i = 0; i < c->n_troubles; i++) {
+		free(c->troubles[i].cell);
+		free(c->troubles[i].reason);
+	}
+	free(c->troubles);
+	for (size_t i = 0; i < c->n_arms; i++) {
+		free(c->arms[i].base_label);
+		free(c->arms[i].other_label);
+	}
+	free(c->arms);
+	free(c->kernels);
+	free(c->base_dir);
+	free(c->other_dir);
+	free(c->axis);
+	free(c->qemu);
+	free(c);
+}
+
+/* Where boot @boot has metric @name; @hint is where its neighbour had it. */
+static const struct measure *boot_metric(const struct boot_data *boot, const char *name, size_t hint)
+{
+	if (!boot->measured)
+		return NULL;
+	if (hint < boot->measures.n && !strcmp(boot->measures.v[hint].name, name))
+		return &boot->measures.v[hint];
+	return measures_find(&boot->measures, name);
+}
+
+static double boot_value(const struct measure *m)
+{
+	return stat_median(m->values, m->n_values);
+}
+
+static void fill_side(struct side *side, const struct cell_data *data, const char *name, size_t hint,
+		      double *resolution)
+{
+	side->values = xcalloc(data->n_boots + 1, sizeof(*side->values));
+	for (size_t i = 0; i < data->n_boots; i++) {
+		const struct measure *m = boot_metric(&data->boots[i], name, hint);
+
+		if (!m || !m->n_values)
+			continue;
+		side->values[side->n_boots++] = boot_value(m);
+		side->n_samples = m->n_values > side->n_samples ? m->n_values : side->n_samples;
+		*resolution = m->resolution > *resolution ? m->resolution : *resolution;
+	}
+	side->present = side->n_boots > 0;
+	side->median = stat_median(side->values, side->n_boots);
+	side->min = stat_min(side->values, side->n_boots);
+	side->max = stat_max(side->values, side->n_boots);
+}
+
+static bool name_wanted(const char *name, const char *glob)
+{
+	const char *dot = strchr(name, '.');
+
+	return !glob || fnmatch(glob, name, 0) == 0 || (dot && fnmatch(glob, dot + 1, 0) == 0);
+}
+
+/* One metric of a pair: both sides, the boots whose seeds both have, the verdict. */
+static void add_row(struct comparison *c, struct pair *pair, const struct pair_facts *facts,
+		    const struct cell_data *base, const struct cell_data *other, const struct measure *m, size_t hint)
+{
+	size_t most = base->n_boots < other->n_boots ? base->n_boots : other->n_boots, n = 0;
+	_cleanup_free_ double *a = xcalloc(most + 1, sizeof(*a)), *b = xcalloc(most + 1, sizeof(*b));
+	_cleanup_free_ char *refusal = NULL;
+	struct row *row;
+
+	if (!name_wanted(m->name, c->options.metric))
+		return;
+	row = VEC_PUSH(pair->rows, pair->n_rows);
+	row->name = xstrdup(m->name);
+	row->metric = m->metric;
+	fill_side(&row->base, base, m->name, hint, &row->resolution);
+	fill_side(&row->other, other, m->name, hint, &row->resolution);
+	for (size_t i = 0; i < most; i++) {
+		const struct measure *x = boot_metric(&base->boots[i], m->name, hint);
+		const struct measure *y = boot_metric(&other->boots[i], m->name, hint);
+
+		if (x && y && x->n_values && y->n_values) {
+			a[n] = boot_value(x);
+			b[n++] = boot_value(y);
+		}
+	}
+	refusal = refuse(facts, m->name, m->metric);
+	judge(row, a, b, n, base->cell->basis, refusal, &c->options);
+	row->counts = m->metric->primary || c->options.metric;
+	if (row->counts)
+		c->by_verdict[row->verdict]++;
+}
+
+static const struct boot_data *first_measured(const struct cell_data *data)
+{
+	for (size_t i = 0; i < data->n_boots; i++)
+		if (data->boots[i].measured)
+			return &data->boots[i];
+	return NULL;
+}
+
+/* The base's metrics in order, then those that only the other side has. */
+static void add_rows(struct comparison *c, struct pair *pair, const struct pair_facts *facts,
+		     const struct cell_data *base, const struct cell_data *other)
+{
+	const struct boot_data *first = first_measured(base), *second = first_measured(other);
+
+	for (size_t i = 0; first && i < first->measures.n; i++)
+		add_row(c, pair, facts, base, other, &first->measures.v[i], i);
+	for (size_t i = 0; second && i < second->measures.n; i++)
+		if (!first || !boot_metric(first, second->measures.v[i].name, i))
+			add_row(c, pair, facts, base, other, &second->measures.v[i], i);
+}
+
+static void count_seeds(struct comparison *c, struct pair *pair, const struct cell_data *base,
+			const struct cell_data *other)
+{
+	for (size_t i = 0; i < base->n_boots && i < other->n_boots; i++)
+		pair->n_pairs += base->boots[i].measured && other->boots[i].measured;
+	/* what a boot read once or only held has one value; the samples are the most that any metric has */
+	for (size_t i = 0; i < pair->n_rows; i++) {
+		const struct row *row = &pair->rows[i];
+
+		pair->n_samples = row->base.n_samples > pair->n_samples ? row->base.n_samples : pair->n_samples;
+		pair->n_samples = row->other.n_samples > pair->n_samples ? row->other.n_samples : pair->n_samples;
+	}
+	if (!pair->n_pairs)
+		return;
+	if (!c->most_seeds || pair->n_pairs < c->least_seeds)
+		c->least_seeds = pair->n_pairs;
+	if (!c->most_samples || pair->n_samples < c->least_samples)
+		c->least_samples = pair->n_samples;
+	c->most_seeds = pair->n_pairs > c->most_seeds ? pair->n_pairs : c->most_seeds;
+	c->most_samples = pair->n_samples > c->most_samples ? pair->n_samples : c->most_samples;
+}
+
+static const char *cell_label(const struct cell_record *cell, const char *axis)
+{
+	for (size_t i = 0; i < cell->n_axes; i++)
+		if (!strcmp(cell->axes[i].axis, axis))
+			return cell->axes[i].label;
+	return "";
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
+static void add_kernels(struct comparison *c, size_t arm, const struct cell_record *base,
+			const struct cell_record *other)
+{
+	struct kernel_fact fact = {
+		.arm = arm,
+		.base_label = cell_label(base, "kernels"),
+		.other_label = cell_label(other, "kernels"),
+		.base_release = base->kernel_release,
+		.other_release = other->kernel_release,
+		.base_page_bytes = base->page_bytes,
+		.other_page_bytes = other->page_bytes,
+	};
+
+	for (size_t i = 0; i < c->n_kernels; i++) {
+		const struct kernel_fact *k = &c->kernels[i];
+
+		if (k->arm == arm && !strcmp(k->base_label, fact.base_label) &&
+		    !strcmp(k->other_label, fact.other_label) && text_equal(k->base_release, fact.base_release) &&
+		    text_equal(k->other_release, fact.other_release))
+			return;
+	}
+	*VEC_PUSH(c->kernels, c->n_kernels) = fact;
+}
+
+static void take_qemu(struct comparison *c, const struct cell_data *data)
+{
+	const json_t *version = json_object_get(data->host, "qemu_version");
+
+	if (!json_is_string(version))
+		version = json_object_get(json_object_get(data->host, "qemu"), "version");
+	if (!c->qemu && json_is_string(version))
+		c->qemu = xstrdup(json_string_value(version));
+}
+
+static void compare_pair(struct comparison *c, const char *name, size_t arm, const struct cell_data *base,
+			 const struct cell_data *other)
+{
+	struct pair_facts facts = {
+		.base = base->cell, .other = other->cell, .base_inert = base->inert, .other_inert = other->inert
+	};
+	struct pair *pair = VEC_PUSH(c->pairs, c->n_pairs);
+
+	*pair = (struct pair){ .name = xstrdup(name), .arm = arm, .base = base->cell, .other = other->cell };
+	definition_compare(base, other, c->axis, arm, c, &facts);
+	add_rows(c, pair, &facts, base, other);
+	count_seeds(c, pair, base, other);
+	add_kernels(c, arm, base->cell, other->cell);
+	c->basis_seen[base->cell->basis] = c->basis_seen[other->cell->basis] = true;
+	take_qemu(c, base);
+}
+
+static void add_trouble(struct comparison *c, const char *cell, const char *arm, unsigned int boot,
+			enum outcome outcome, const char *reason)
+{
+	*VEC_PUSH(c->troubles, c->n_troubles) = (struct trouble){
+		.cell = xstrdup(cell),
+		.arm = arm,
+		.boot = boot,
+		.outcome = outcome,
+		.reason = xstrdup(reason ? reason : ""),
+		.failed = outcome != OUTCOME_OK && outcome != OUTCOME_SKIPPED && outcome != OUTCOME_UNSUPPORTED,
+	};
+}
+
+static void add_boot_troubles(struct comparison *c, const char *arm, const struct cell_data *data)
+{
+	for (unsigned int i = 0; i < data->n_boots; i++)
+		if (!data->boots[i].measured)
+			add_trouble(c, data->cell->id, arm, i + 1, data->boots[i].outcome, data->boots[i].reason);
+}
+
+/* One base cell with all its partners: each is loaded once and freed before the next group. */
+static int compare_group(struct comparison *c, const struct cell_group *group, struct err *err)
+{
+	struct cell_data base = { 0 };
+	int rc = 0;
+
+	if (group->base) {
+		if (cell_load(group->base_run, group->base, &base, err) < 0)
+			return -1;
+		if (group->base->skip)
+			add_trouble(c, group->base->id, c->arms[0].base_label, 0, OUTCOME_SKIPPED, group->base->skip);
+		else
+			add_boot_troubles(c, c->arms[0].base_label, &base);
+	}
+	for (size_t arm = 0; rc == 0 && arm < group->n_others; arm++) {
+		const struct cell_record *cell = group->others[arm];
+		const char *label = c->arms[arm].other_label;
+		struct cell_data other;
+
+		if (!cell) {
+			if (group->base && !group->base->skip)
+				add_trouble(c, group->base->id, c->arms[0].base_label, 0, OUTCOME_OK,
+					    "no such cell on the other side");
+			continue;
+		}
+		if (!group->base)
+			add_trouble(c, cell->id, label, 0, OUTCOME_OK, "no such cell on the base's side");
+		if (cell->skip) {
+			add_trouble(c, cell->id, label, 0, OUTCOME_SKIPPED, cell->skip);
+			continue;
+		}
+		rc = cell_load(group->other_run, cell, &other, err);
+		if (rc < 0)
+			break;
+		add_boot_troubles(c, label, &other);
+		if (group->base && !group->base->skip)
+			compare_pair(c, group->name, arm, &base, &other);
+		cell_data_free(&other);
+	}
+	cell_data_free(&base);
+	return rc;
+}
+
+static bool group_wanted(const struct cell_group *group, const char *glob)
+{
+	if (!glob || fnmatch(glob, group->name, 0) == 0 || (group->base && fnmatch(glob, group->base->id, 0) == 0))
+		return true;
+	for (size_t i = 0; i < group->n_others; i++)
+		if (group->others[i] && fnmatch(glob, group->others[i]->id, 0) == 0)
+			return true;
+	return false;
+}
+
+/* Stable: within an arm the plan's order stays. */
+static void sort_by_arm(struct comparison *c)
+{
+	struct pair *sorted = xcalloc(c->n_pairs + 1, sizeof(*sorted));
+	size_t n = 0;
+
+	for (size_t arm = 0; arm < c->n_arms; arm++)
+		for (size_t i = 0; i < c->n_pairs; i++)
+			if (c->pairs[i].arm == arm)
+				sorted[n++] = c->pairs[i];
+	free(c->pairs);
+	c->pairs = sorted;
+}
+
+int compare_runs(const struct run *base, const struct run *other, const struct compare_options *options,
+		 struct comparison **ret, struct err *err)
+{
+	_cleanup_(comparison_free_p) struct comparison *c = xcalloc(1, sizeof(*c));
+	_cleanup_(pairing_free) struct pairing pairing = { 0 };
+	size_t n = 0;
+
+	c->options = *options;
+	c->base_dir = xstrdup(base->dir);
+	c->other_dir = other ? xstrdup(other->dir) : NULL;
+	c->axis = xstrdup(options->along);
+	if (pairing_make(base, other, options->along, options->from, &pairing, err) < 0)
+		return -1;
+	for (size_t i = 0; i < pairing.n_others; i++) {
+		struct arm *arm = VEC_PUSH(c->arms, c->n_arms);
+
+		arm->base_label = xstrdup(pairing.base_label);
+		arm->other_label = xstrdup(pairing.other_labels[i]);
+	}
+	for (size_t i = 0; i < pairing.n_groups; i++) {
+		if (!group_wanted(&pairing.groups[i], options->cell))
+			continue;
+		n++;
+		if (compare_group(c, &pairing.groups[i], err) < 0)
+			return -1;
+	}
+	if (!n)
+		return err_set(err, ERR_CONFIG, "no cell matches --cell '%s'", options->cell ? options->cell : "*");
+	sort_by_arm(c);
+	differences_sort(c);
+	*ret = steal_ptr(c);
+	return 0;
+}
+
+bool comparison_failed(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->n_troubles; i++)
+		if (c->troubles[i].failed)
+			return true;
+	return false;
+}
+
+bool comparison_unclear(const struct comparison *c)
+{
+	return c->by_verdict[VERDICT_UNCLEAR] > 0;
+}

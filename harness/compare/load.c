@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads boots and keeps numbers. Compares nothing. */
+#include "compare/load.h"
+
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "wire/wire.h"
+
+json_t *stream_knobs(const char *stream, size_t len)
+{
+	json_t *knobs = json_object();
+	struct wire_record record;
+	size_t offset = 0;
+
+	for (uint32_t n = 0; wire_next(stream, len, &offset, n, &record) == WIRE_OK; n++) {
+		char path[256], effective[256];
+		_cleanup_free_ char *key = NULL, *value = NULL;
+
+		if (record.type != WIRE_SETTING)
+			continue;
+		wire_text(&record, 0, path, sizeof(path));
+		wire_text(&record, wire_is(&record, 3, "ok") || wire_is(&record, 3, "differs") ? 2 : 3, effective,
+			  sizeof(effective));
+		key = text_visible(path, strlen(path));
+		value = text_visible(effective, strlen(effective));
+		json_object_set_new(knobs, key, json_string(value));
+	}
+	return knobs;
+}
+
+static json_t *read_host(const char *attempt_dir)
+{
+	_cleanup_free_ char *path = path_join(attempt_dir, "host.json");
+	json_error_t why;
+
+	return json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+}
+
+static int load_boot(const struct run *run, struct cell_data *data, unsigned int boot, bool *moved, struct err *err)
+{
+	struct boot_data *b = &data->boots[boot - 1];
+	struct boot_result result;
+	struct err why = ERR_INIT;
+
+	if (boot_read(run, data->cell, boot, &result, err) < 0)
+		return -1;
+	b->outcome = result.outcome;
+	b->reason = steal_ptr(result.reason);
+	if (b->outcome == OUTCOME_OK) {
+		if (boot_measure(data->cell, &result, &b->measures, &why) < 0) {
+			b->outcome = OUTCOME_WORKLOAD_FAILED;
+			b->reason = xstrdup(why.msg);
+		} else {
+			b->measured = true;
+			*moved |= b->measures.folios_moved;
+		}
+	}
+	if (b->measured && !data->knobs) {
+		data->knobs = stream_knobs(result.stream, result.stream_len);
+		data->host = read_host(result.dir);
+	}
+	boot_result_free(&result);
+	return 0;
+}
+
+int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err)
+{
+	struct cell_data data = { .cell = cell, .n_boots = cell->skip ? 0 : cell->boots };
+	bool moved = false, measured = false;
+
+	data.boots = xcalloc(data.n_boots + 1, sizeof(*data.boots));
+	for (unsigned int boot = 1; boot <= data.n_boots; boot++) {
+		if (load_boot(run, &data, boot, &moved, err) < 0) {
+			cell_data_free(&data);
+			return -1;
+		}
+		measured |= data.boots[boot - 1].measured;
+	}
+	data.inert = measured && cell->asks_folios && !moved;
+	*ret = data;
+	return 0;
+}
+
+void cell_data_free(struct cell_data *data)
+{
+	for (size_t i = 0; i < data->n_boots; i++) {
+		free(data->boots[i].reason);
+		measures_free(&data->boots[i].measures);
+	}
+	free(data->boots);
+	json_decref(data->host);
+	json_decref(data->knobs);
+	*data = (struct cell_data){ 0 };
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The numbers of one cell's boots, read one boot at a time. */
+#ifndef GRANULE_COMPARE_LOAD_H
+#define GRANULE_COMPARE_LOAD_H
+
+#include "store/store.h"
+
+struct boot_data {
+	enum outcome outcome;
+	char *reason; /* owned */
+	bool measured;
+	struct measures measures; /* owned */
+};
+
+struct cell_data {
+	const struct cell_record *cell; /* borrowed */
+	struct boot_data *boots;	/* owned; boot i is at i - 1 */
+	size_t n_boots;
+	bool inert;    /* asks for large folios, and in no measured boot one was made */
+	json_t *host;  /* owned: host.json of the first measured boot, or NULL */
+	json_t *knobs; /* owned: {path: effective value} of the same boot, or NULL */
+};
+
+/* A boot whose numbers do not parse becomes a workload-failed one; an error is ERR_HOST. */
+int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err);
+void cell_data_free(struct cell_data *data);
+
+/* The knobs of a stream, {path: effective}; owned by the caller. */
+json_t *stream_knobs(const char *stream, size_t len);
+
+#endif
