@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static char out[WIRE_HEAD_SIZE + WIRE_PAYLOAD_MAX];
-static size_t out_used;
+static char pending[WIRE_HEAD_SIZE + WIRE_PAYLOAD_MAX];
+static size_t pending_used;
 
 /* A fake guest's clock is a counter, so that its stream repeats byte for byte too. */
 uint64_t agent_now(struct agent *agent)
@@ -65,8 +65,8 @@ void emit_flush(struct agent *agent)
 {
 	size_t done = 0;
 
-	while (done < out_used) {
-		ssize_t n = write(agent->port, out + done, out_used - done);
+	while (done < pending_used) {
+		ssize_t n = write(agent->port, pending + done, pending_used - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -76,30 +76,31 @@ void emit_flush(struct agent *agent)
 		}
 		done += (size_t)n;
 	}
-	out_used = 0;
+	pending_used = 0;
 }
 
 void emit(struct agent *agent, enum wire_type type, const struct wire_field *fields, unsigned int n_fields)
 {
 	uint64_t now = agent_now(agent);
-	size_t n = wire_put(out + out_used, sizeof(out) - out_used, type, agent->sequence, now, fields, n_fields);
+	size_t n = wire_put(pending + pending_used, sizeof(pending) - pending_used, type, agent->sequence, now, fields,
+			    n_fields);
 
 	if (!n) {
 		emit_flush(agent);
-		n = wire_put(out, sizeof(out), type, agent->sequence, now, fields, n_fields);
+		n = wire_put(pending, sizeof(pending), type, agent->sequence, now, fields, n_fields);
 	}
 	if (!n) {
 		static const char sentence[] = "a record is larger than the stream allows";
 		const struct wire_field end[] = { text_field("agent-failed"), text_field(sentence) };
 
 		console_say("%s (type %d)", sentence, type);
-		n = wire_put(out, sizeof(out), WIRE_END, agent->sequence, now, end, 2);
-		out_used = n;
+		n = wire_put(pending, sizeof(pending), WIRE_END, agent->sequence, now, end, 2);
+		pending_used = n;
 		emit_flush(agent);
 		finish(agent);
 	}
 	agent->sequence++;
-	out_used += n;
+	pending_used += n;
 }
 
 void agent_note(struct agent *agent, const char *fmt, ...)

@@ -19,12 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char job[JOB_SIZE_MAX + 2];
+static char job_text[JOB_SIZE_MAX + 2];
 
 static void fake_init(struct agent *agent, char **argv)
 {
 	static const char expect_page[] = "\nexpect\tpage_size\t";
-	const char *expect = strstr(job, expect_page);
+	const char *expect = strstr(job_text, expect_page);
 
 	agent->fake = true;
 	agent->root = argv[4];
@@ -64,7 +64,7 @@ static __attribute__((noinline)) void touch_stack(void)
 
 int main(int argc, char **argv)
 {
-	static struct agent agent = { .root = "", .port = -1 };
+	static struct agent self = { .root = "", .port = -1 };
 	bool fake = argc == 5 && strcmp(argv[1], "--fake") == 0;
 	const char *job_path = fake ? argv[2] : JOB_PATH;
 	ssize_t len;
@@ -75,19 +75,19 @@ int main(int argc, char **argv)
 	}
 	snapshot_prepare();
 	touch_stack();
-	len = read_small(job_path, job, sizeof(job));
+	len = read_small(job_path, job_text, sizeof(job_text));
 	if (fake) {
-		fake_init(&agent, argv);
-		if (strstr(job, "\t--fail\tno-hello"))
+		fake_init(&self, argv);
+		if (strstr(job_text, "\t--fail\tno-hello"))
 			return 0;
-		hello(&agent);
+		hello(&self);
 	} else {
-		guest_init(&agent);
+		guest_init(&self);
 	}
-	exec_prepare(&agent);
+	exec_prepare(&self);
 	if (len < 0)
-		agent_fail(&agent, "cannot read %s", job_path);
+		agent_fail(&self, "cannot read %s", job_path);
 	if (len > (ssize_t)JOB_SIZE_MAX)
-		agent_fail(&agent, "%s is larger than %u bytes", job_path, JOB_SIZE_MAX);
-	job_run(&agent, job);
+		agent_fail(&self, "%s is larger than %u bytes", job_path, JOB_SIZE_MAX);
+	job_run(&self, job_text);
 }

@@ -48,7 +48,7 @@ bool setting_equal(const char *requested, const char *effective)
 
 static int write_value(const char *path, const char *value)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC), saved;
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC), saved;
 	size_t len = strlen(value);
 	ssize_t n;
 
@@ -56,9 +56,6 @@ static int write_value(const char *path, const char *value)
 		return -1;
 	n = write(fd, value, len);
 	saved = n < 0 ? errno : EIO;
-	/* Where @root is a plain folder, an older and longer value is no part of the new one. */
-	if (n == (ssize_t)len && ftruncate(fd, (off_t)len) < 0)
-		errno = 0;
 	close(fd);
 	if (n == (ssize_t)len)
 		return 0;

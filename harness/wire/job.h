@@ -4,19 +4,27 @@
  * One step a line, words separated by one tab; a word holds no tab and no newline. The first line is "job\t1".
  *
  *   expect  page_size BYTES             END wrong-page-size if getpagesize() differs
- *   mount   TYPE TARGET OPTIONS         ("-": none); TARGET is made
- *   set     PATH VALUE must|may|bracket write, read back, SETTING. must: absent or different ends the job with
- *                                       settings-failed; may: absent is fine
- *   watch   PATH                        a file (or glob pattern) that every snapshot reads
+ *   mount   TYPE TARGET OPTIONS         ("-": none); TARGET is made. Without a line for /tmp it is a tmpfs
+ *   set     PATH VALUE must|may|bracket write, read back, SETTING. Where the file shows a choice ("always [never]") the word
+ *                                       in brackets is compared, else the text or number. A value that cannot be
+ *                                       written or that differs ends the job with settings-failed, once all
+ *                                       settings were tried; so does an absent file, but with may that is fine.
+ *                                       (bracket is must.)
+ *   watch   PATH                        a file (or glob pattern, expanded once, here) that every snapshot reads
  *   idle                                a snapshot now, when = "idle"
  *   exec    PHASE KIND INDEX TIMEOUT_S ARGV...
- *                                       run in the cgroup PHASE, made fresh at the phase's first exec.
+ *                                       run in the cgroup PHASE, made fresh at the phase's first exec: its
+ *                                       memory.peak covers all that was run in it so far. The timeout is guest time.
  *                                       KIND: prepare and warmup: run; sample: snapshot before and after;
  *                                       hold: run until the program stops itself (SIGSTOP), snapshot with its
- *                                       processes' status and smaps_rollup, kill
+ *                                       processes' status and smaps_rollup, kill.
+ *                                       A program that does not exit with 0 (a hold: that ends by itself) ends the job
+ *                                       with workload-failed, exit code 77 with unsupported; the reason is the last
+ *                                       line that it printed
  *   shell                               an interactive shell on the console (never in a sealed cell)
  *
- * After the last line the agent writes END ok and powers off. */
+ * The whole job is checked before its first step; what is no step ends it with agent-failed. After the last line the
+ * agent writes END ok and powers off. */
 #ifndef GRANULE_WIRE_JOB_H
 #define GRANULE_WIRE_JOB_H
 

@@ -49,7 +49,8 @@ enum wire_type {
 	 * 256 KiB. Example: ("page_fault1","sample","0","after","/proc/vmstat","nr_free_pages 46411\n...") */
 	WIRE_FILE = 4,
 	/* phase, kind, index, begin_ns, end_ns, status, minflt, majflt, nvcsw, nivcsw, user_us, system_us, output:
-	 * one finished program. status: "exit 0", "signal 9", "timeout". output: stdout and stderr, cut at 64 KiB */
+	 * one finished program. status: "exit 0", "signal 9", "timeout", "held" (it stopped itself as asked; end_ns is that
+	 * moment, the usage what it was when it was killed then). The usage is wait4()'s. output: stdout and stderr, cut at 64 KiB */
 	WIRE_EXEC = 5,
 	/* text: something a reader should know ("output of X cut at 65536 bytes") */
 	WIRE_NOTE = 6,
