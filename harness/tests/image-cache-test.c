@@ -404,6 +404,7 @@ static void two_at_once(void **state)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_int_equal(noted("compile"), 1);
+	assert_int_equal(noted("resolve"), 1);
 	{
 		_cleanup_free_ char *waiting =
 			xasprintf("waiting: another granule (process %d) is building in", (int)pid);
