@@ -17,7 +17,12 @@ struct host_caps {
 /* Start what must be started to know (a second at most). ERR_HOST only if the host cannot be read at all; a missing
  * QEMU is caps->qemu == NULL. */
 int host_probe(struct host_caps *ret_caps, struct err *err);
+/* "7.2.22 (Debian ...)" of the emulator at @qemu, NULL if it does not say. Owned by the caller. */
+char *qemu_version(const char *qemu);
 void host_caps_free(struct host_caps *caps);
+/* Does a guest of four instructions start and power off under @accel ("kvm", "tcg") with CPU model @cpu? *ret_reason is
+ * set, and owned by the caller, when it does not. */
+bool probe_start(const char *qemu, const char *accel, const char *cpu, char **ret_reason);
 
 /* The basis for @accel on this host and why (one sentence, owned by the caller). @unsealed: why the cell cannot be
  * sealed, or NULL. ERR_CONFIG when @accel asks for what cannot be had (kvm here; simulated with 2 vCPUs). */

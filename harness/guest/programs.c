@@ -43,7 +43,7 @@ char *guest_program_path(const char *built)
 	return steal_ptr(beside);
 }
 
-char *host_program_path(const char *name)
+char *granule_program_path(const char *name)
 {
 	_cleanup_free_ char *dir = own_dir();
 	_cleanup_free_ char *beside = path_join(dir, name);

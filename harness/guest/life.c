@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The files of an attempt. Derives no outcome and talks to no guest. */
+#include "guest/life.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "guest/programs.h"
+#include "image/initramfs.h"
+#include "wire/job.h"
+
+#define HELLO_TIMEOUT_S 60
+/* Beside the guest's own time: reading, hashing, libvirt's first start in a new root. */
+#define CLAIM_SLACK_S 120
+
+const char *const stop_names[] = { "poweroff",	       "timeout",	    "no-hello",
+				   "stream-too-large", "console-too-large", "crashed",
+				   "interrupted",      "host-error",	    NULL };
+
+/* How much slower a guest is than on hardware, at worst. */
+static uint64_t basis_factor(enum basis basis)
+{
+	switch (basis) {
+	case BASIS_HARDWARE:
+		return 1;
+	case BASIS_SIMULATED:
+		return 4;
+	case BASIS_EMULATED:
+		return 10;
+	}
+	return 10;
+}
+
+uint64_t life_timeout_s(const struct cell_record *cell)
+{
+	return cell->timeout_s * basis_factor(cell->basis);
+}
+
+uint64_t life_hello_timeout_s(const struct cell_record *cell)
+{
+	return HELLO_TIMEOUT_S * basis_factor(cell->basis);
+}
+
+static double seconds_since(uint64_t begin_ns)
+{
+	return (double)(now_ns() - begin_ns) / (double)NSEC_PER_SEC;
+}
+
+/* Short, because it becomes part of a unix socket's path. */
+static void name_domain(struct life *life)
+{
+	_cleanup_free_ char *text = xasprintf("%s %d", life->dir, (int)getpid());
+	char hex[SHA256_HEX_SIZE];
+
+	sha256_bytes(text, strlen(text), hex);
+	snprintf(life->name, sizeof(life->name), "g%.16s", hex);
+}
+
+int life_open(const struct life_options *options, struct life *life, struct err *err)
+{
+	uint64_t deadline_s;
+
+	*life = (struct life){ .options = *options, .begin_ns = now_ns() };
+	life->claim_s = life->initramfs_s = life->start_s = life->hello_s = life->stop_s = -1;
+	if (run_read_cell(options->run, options->cell, &life->cell, err) < 0)
+		return -1;
+	if (life->cell.skip)
+		return err_set(err, ERR_CONFIG, "cell %s was skipped when the run was planned: %s", options->cell,
+			       life->cell.skip);
+	deadline_s = clock_ns(CLOCK_REALTIME) / NSEC_PER_SEC + life_timeout_s(&life->cell) +
+		     life_hello_timeout_s(&life->cell) + CLAIM_SLACK_S;
+	if (attempt_claim(options->run, options->cell, options->boot, deadline_s, &life->dir, &life->attempt, err) < 0)
+		return -1;
+	life->stream_path = path_join(life->dir, "stream");
+	life->console_path = path_join(life->dir, "console.log");
+	life->initramfs_path = path_join(life->dir, "initramfs");
+	name_domain(life);
+	life->claim_s = seconds_since(life->begin_ns);
+	return 0;
+}
+
+static int check_file(const char *path, const char *sha256, const char *what, struct err *err)
+{
+	char hex[SHA256_HEX_SIZE];
+
+	if (sha256_file(path, hex, err) < 0)
+		return err_wrap(err, "%s", what);
+	if (strcmp(hex, sha256) != 0)
+		return err_set(err, ERR_HOST, "%s: %s has changed since the run was planned (sha256 %.12s, not %.12s)",
+			       what, path, hex, sha256);
+	return 0;
+}
+
+/* The job as planned; with --shell its last step is one. */
+static int write_job(struct life *life, struct err *err)
+{
+	_cleanup_free_ char *path = path_join(life->dir, "job");
+	size_t len = strlen(life->cell.job);
+
+	life->job = xasprintf("%s%s%s", life->cell.job, len && life->cell.job[len - 1] != '\n' ? "\n" : "",
+			      life->options.shell ? "shell\n" : "");
+	if (strlen(life->job) > JOB_SIZE_MAX)
+		return err_set(err, ERR_CONFIG, "the job of cell %s is larger than %u bytes", life->cell.id,
+			       JOB_SIZE_MAX);
+	return file_write_atomic(path, life->job, strlen(life->job), err);
+}
+
+static struct initramfs_entry file_entry(const char *path, const char *host_path)
+{
+	return (struct initramfs_entry){ .path = path, .mode = S_IFREG | 0755, .host_path = host_path };
+}
+
+static int add_shell(const struct life *life, const char *busybox, struct initramfs_entry *entries, size_t *n,
+		     struct err *err)
+{
+	static const char link[] = "busybox";
+
+	if (!life->options.shell)
+		return 0;
+	if (!path_exists(busybox))
+		return err_set(err, ERR_CONFIG,
+			       "%s: there is no shell for the guest; give a static arm64 busybox with "
+			       "--busybox (`apt-get download busybox-static:arm64`, then dpkg -x)",
+			       busybox);
+	entries[(*n)++] = file_entry("bin/busybox", busybox);
+	entries[(*n)++] =
+		(struct initramfs_entry){ .path = "bin/sh", .mode = S_IFLNK | 0777, .data = link, .len = strlen(link) };
+	return 0;
+}
+
+/* The plan names the agent as "init" among the programs; an older one leaves it to us. */
+static int write_initramfs(struct life *life, struct err *err)
+{
+	const struct cell_record *cell = &life->cell;
+	struct initramfs_entry *entries = xcalloc(cell->n_programs + 4, sizeof(*entries));
+	_cleanup_free_ struct initramfs_entry *owner = entries;
+	_cleanup_free_ char *agent = guest_program_path("agent");
+	_cleanup_free_ char *busybox =
+		life->options.busybox ? xstrdup(life->options.busybox) : guest_program_path("busybox");
+	bool init = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cell->n_programs; i++) {
+		entries[n++] = file_entry(cell->programs[i].guest_path, cell->programs[i].host_path);
+		init |= strcmp(cell->programs[i].guest_path, "init") == 0;
+	}
+	if (!init)
+		entries[n++] = file_entry("init", agent);
+	entries[n++] = (struct initramfs_entry){
+		.path = &JOB_PATH[1], .mode = S_IFREG | 0644, .data = life->job, .len = strlen(life->job)
+	};
+	if (add_shell(life, busybox, entries, &n, err) < 0)
+		return -1;
+	if (initramfs_write(life->initramfs_path, entries, n, err) < 0)
+		return err_wrap(err, "initramfs");
+	return sha256_file(life->initramfs_path, life->initramfs_sha256, err);
+}
+
+int life_files(struct life *life, struct err *err)
+{
+	const struct cell_record *cell = &life->cell;
+	uint64_t begin = now_ns();
+
+	if (!life->options.fake && check_file(cell->kernel_path, cell->kernel_sha256, "kernel", err) < 0)
+		return -1;
+	for (size_t i = 0; i < cell->n_programs && !life->options.fake; i++)
+		if (check_file(cell->programs[i].host_path, cell->programs[i].sha256, "program", err) < 0)
+			return -1;
+	if (write_job(life, err) < 0)
+		return -1;
+	if (!life->options.fake && write_initramfs(life, err) < 0)
+		return -1;
+	life->initramfs_s = seconds_since(begin);
+	return 0;
+}
+
+void life_domain(const struct life *life, const char *qemu, struct domain *ret)
+{
+	const struct cell_record *cell = &life->cell;
+
+	*ret = (struct domain){
+		.name = life->name,
+		.qemu = qemu,
+		.kernel = cell->kernel_path,
+		.initrd = life->initramfs_path,
+		.command_line = cell->command_line,
+		.cpu_model = cell->cpu_model,
+		.stream_path = life->stream_path,
+		.console_path = life->options.shell ? NULL : life->console_path,
+		.memory_bytes = cell->memory_bytes,
+		.cpus = cell->cpus,
+		.seed = life->options.boot,
+		.basis = cell->basis,
+	};
+}
+
+/* ---- host.json */
+
+static void set_string(json_t *o, const char *key, const char *value)
+{
+	json_t *v = value ? json_string(value) : NULL;
+
+	if (v)
+		json_object_set_new(o, key, v);
+}
+
+static void set_number(json_t *o, const char *key, uint64_t value)
+{
+	json_object_set_new(o, key, json_integer((json_int_t)value));
+}
+
+/* The value of the first line of /proc/cpuinfo that begins with @key, "" if there is none. */
+static void cpuinfo_value(const char *text, const char *key, char *buf, size_t size)
+{
+	const char *line = strstr(text, key);
+	const char *value = line ? strchr(line, ':') : NULL;
+
+	buf[0] = '\0';
+	if (!value)
+		return;
+	value += 1 + strspn(value + 1, " \t");
+	snprintf(buf, size, "%.*s", (int)strcspn(value, "\n"), value);
+}
+
+/* arm64 hosts name no model, only numbers. */
+static void set_cpu(json_t *o)
+{
+	char model[128], implementer[16], part[16], both[64];
+	_cleanup_free_ char *text = NULL;
+
+	if (file_read("/proc/cpuinfo", 16 << 20, &text, NULL, NULL) < 0)
+		return;
+	cpuinfo_value(text, "model name", model, sizeof(model));
+	cpuinfo_value(text, "CPU implementer", implementer, sizeof(implementer));
+	cpuinfo_value(text, "CPU part", part, sizeof(part));
+	snprintf(both, sizeof(both), "implementer %s part %s", implementer, part);
+	set_string(o, "host_cpu", model[0] ? model : implementer[0] ? both : "unknown");
+}
+
+static void set_load(json_t *o)
+{
+	double load = 0;
+
+	if (getloadavg(&load, 1) == 1)
+		json_object_set_new(o, "host_load_1m", json_real(load));
+}
+
+static void set_host(json_t *o, const struct life_host *host)
+{
+	char name[HOST_NAME_MAX + 1] = "unknown";
+	struct utsname uts;
+
+	gethostname(name, sizeof(name) - 1);
+	set_string(o, "host", name);
+	if (uname(&uts) == 0) {
+		set_string(o, "host_kernel", uts.release);
+		set_string(o, "host_machine", uts.machine);
+	}
+	set_number(o, "host_page_bytes", (uint64_t)sysconf(_SC_PAGESIZE));
+	set_number(o, "host_cpus", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+	set_cpu(o);
+	set_load(o);
+	set_string(o, "qemu", host->qemu);
+	set_string(o, "qemu_version", host->qemu_version);
+	set_string(o, "libvirt_version", host->libvirt_version);
+	set_string(o, "libvirt_uri", host->connect);
+	set_string(o, "libvirt_root", host->root);
+	set_string(o, "libvirt_root_reason", host->root_reason);
+	if (host->root)
+		set_number(o, "slot", (uint64_t)host->slot);
+}
+
+static int write_json(const struct life *life, const char *name, json_t *o, struct err *err)
+{
+	_cleanup_free_ char *path = path_join(life->dir, name);
+	_cleanup_free_ char *text = json_dumps(o, JSON_INDENT(1) | JSON_SORT_KEYS);
+
+	json_decref(o);
+	if (!text)
+		return err_set(err, ERR_HOST, "%s: a value is not UTF-8", path);
+	return file_write_atomic(path, text, strlen(text), err);
+}
+
+int life_write_host(const struct life *life, const struct life_host *host, struct err *err)
+{
+	const struct cell_record *cell = &life->cell;
+	json_t *o = json_object();
+
+	set_string(o, "guest", life->options.fake ? "fake" : "qemu");
+	json_object_set_new(
+		o, "sealed",
+		json_boolean(!life->options.shell && !life->options.fake && cell->basis == BASIS_SIMULATED));
+	set_string(o, "basis", basis_names[cell->basis]);
+	set_string(o, "basis_reason", cell->basis_reason);
+	set_string(o, "cpu_model", cell->cpu_model);
+	set_number(o, "seed", life->options.boot);
+	set_number(o, "time_s", clock_ns(CLOCK_REALTIME) / NSEC_PER_SEC);
+	if (!life->options.fake) {
+		set_string(o, "kernel_sha256", cell->kernel_sha256);
+		set_string(o, "initramfs_sha256", life->initramfs_sha256);
+	}
+	set_host(o, host);
+	return write_json(life, "host.json", o, err);
+}
+
+/* ---- done.json */
+
+/* On the disk before done.json names it. Returns its size, 0 if it is not there. */
+static uint64_t settle_file(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return 0;
+	fsync(fd);
+	return (uint64_t)st.st_size;
+}
+
+static void set_step(json_t *steps, const char *key, double seconds)
+{
+	if (seconds >= 0)
+		json_object_set_new(steps, key, json_real(seconds));
+}
+
+int life_write_done(struct life *life, enum stop stop, const char *message, struct err *err)
+{
+	uint64_t stream = settle_file(life->stream_path), console = settle_file(life->console_path);
+	json_t *o = json_object(), *steps = json_object();
+	char hex[SHA256_HEX_SIZE] = "";
+
+	unlink(life->initramfs_path);
+	set_string(o, "stop", stop_names[stop]);
+	if (message && *message)
+		set_string(o, "message", message);
+	set_step(steps, "claim_s", life->claim_s);
+	set_step(steps, "initramfs_s", life->initramfs_s);
+	set_step(steps, "start_s", life->start_s);
+	set_step(steps, "hello_s", life->hello_s);
+	set_step(steps, "stop_s", life->stop_s);
+	json_object_set_new(o, "steps", steps);
+	if (sha256_file(life->stream_path, hex, NULL) == 0)
+		set_string(o, "stream_sha256", hex);
+	set_number(o, "stream_bytes", stream);
+	set_number(o, "console_bytes", console);
+	json_object_set_new(o, "wall_s", json_real(seconds_since(life->begin_ns)));
+	return write_json(life, "done.json", o, err);
+}
+
+void life_close(struct life *life)
+{
+	if (life->initramfs_path)
+		unlink(life->initramfs_path);
+	cell_record_free(&life->cell);
+	free(life->dir);
+	free(life->stream_path);
+	free(life->console_path);
+	free(life->initramfs_path);
+	free(life->job);
+}
