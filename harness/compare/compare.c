@@ -89,6 +89,25 @@ static void fill_side(struct side *side, const struct cell_data *data, const cha
 	side->max = stat_max(side->values, side->n_boots);
 }
 
+static bool side_is_zero(const struct side *side)
+{
+	return !side->present || (side->min == 0 && side->max == 0);
+}
+
+/* Is "X_per_op" also there as "X_per_mib"? */
+static bool has_per_mib(const struct cell_data *data, const char *name)
+{
+	_cleanup_free_ char *sibling = NULL;
+
+	if (!ends_with(name, "_per_op"))
+		return false;
+	sibling = xasprintf("%.*s_per_mib", (int)(strlen(name) - strlen("_per_op")), name);
+	for (size_t i = 0; i < data->n_boots; i++)
+		if (data->boots[i].measured)
+			return measures_find(&data->boots[i].measures, sibling) != NULL;
+	return false;
+}
+
 static bool name_wanted(const char *name, const char *glob)
 {
 	const char *dot = strchr(name, '.');
@@ -121,9 +140,12 @@ static void add_row(struct comparison *c, struct pair *pair, const struct pair_f
 			b[n++] = boot_value(y);
 		}
 	}
-	refusal = refuse(facts, m->name, m->metric);
+	refusal = refuse(facts, m->name, m->metric,
+			 base->cell->page_bytes != other->cell->page_bytes && has_per_mib(base, m->name));
 	judge(row, a, b, n, base->cell->basis, refusal, &c->options);
-	row->counts = m->metric->primary || c->options.metric;
+	/* a counter that stayed at zero on both sides has nothing to say unless it was asked for */
+	row->counts =
+		c->options.metric || (m->metric->primary && !(side_is_zero(&row->base) && side_is_zero(&row->other)));
 	if (row->counts)
 		c->by_verdict[row->verdict]++;
 }

@@ -45,7 +45,7 @@ struct row {
 	bool has_change, has_interval;
 	double change, low, high;
 	double resolution; /* the coarser one of both sides, in the metric's unit */
-	bool counts;	   /* in the short table, and in the exit code */
+	bool counts;	   /* primary and not zero throughout, or asked for: in the short table and the exit code */
 	enum verdict verdict;
 	char *reason;	   /* owned: for unclear and not judged */
 	size_t more_seeds; /* unclear: how many more would settle it; 0: no number would, or too many */

@@ -34,7 +34,8 @@ static const struct rule {
 	{ "knobs.*", "folios", SEVERITY_NOTE, false },
 	/* the same QEMU repeats to the bit on any host, another version gives other values (reference/lab.md) */
 	{ "host.qemu_version", NULL, SEVERITY_TIME, false },
-	{ "host.qemu.version", NULL, SEVERITY_TIME, false },
+	{ "host.sealed", NULL, SEVERITY_TIME, false },
+	{ "host.guest", NULL, SEVERITY_ALL, false }, /* the fake one */
 	{ "host.*", NULL, SEVERITY_NOTE, false },
 	{ "*", NULL, SEVERITY_ALL, false },
 };
@@ -80,6 +81,9 @@ static void note(struct walk *w, const char *path, const json_t *a, const json_t
 	severity = severity_of(path, w->axis, &ignored);
 	if (ignored)
 		return;
+	/* another machine is another speed, except to the instruction clock */
+	if (starts_with(path, "host.host") && w->facts->base->basis == BASIS_HARDWARE)
+		severity = SEVERITY_TIME;
 	for (size_t i = 0; !d && i < c->n_differences; i++)
 		if (c->differences[i].arm == w->arm && !strcmp(c->differences[i].path, path) &&
 		    !strcmp(c->differences[i].base, base) && !strcmp(c->differences[i].other, other))
@@ -149,21 +153,13 @@ static json_t *behind(const struct cell_data *data, const struct cell_data *part
 		json_object_set(knobs, key, value);
 	json_object_set_new(o, "knobs", knobs);
 	if (json_is_object(host) && json_is_object(partner->host)) {
-		/* of one attempt, not of its host */
-		static const char *const passing[] = { "seed",
-						       "started",
-						       "started_s",
-						       "attempt",
-						       "pid",
-						       "slot",
-						       "uuid",
-						       "name",
-						       "load",
-						       "domain",
-						       "start",
-						       "digests",
-						       "initramfs_sha256",
-						       "job_sha256" };
+		/* of one attempt, or of the cell and compared there */
+		static const char *const passing[] = {
+			"seed",		 "time_s",	     "host_load_1m",
+			"slot",		 "libvirt_root",     "libvirt_root_reason",
+			"basis",	 "basis_reason",     "cpu_model",
+			"kernel_sha256", "initramfs_sha256",
+		};
 
 		for (size_t i = 0; i < ARRAY_SIZE(passing); i++)
 			json_object_del(host, passing[i]);

@@ -52,7 +52,7 @@ static char *refuse_work(const struct pair_facts *f, const char *name)
 	return NULL;
 }
 
-char *refuse(const struct pair_facts *f, const char *name, const struct metric *metric)
+char *refuse(const struct pair_facts *f, const char *name, const struct metric *metric, bool per_mib)
 {
 	bool pages_differ = f->base->page_bytes != f->other->page_bytes;
 	char *why = refuse_pair(f);
@@ -61,8 +61,10 @@ char *refuse(const struct pair_facts *f, const char *name, const struct metric *
 		return xstrdup("neither way is better");
 	if (!why && metric->class == METRIC_TIME)
 		why = refuse_time(f, pages_differ);
+	if (!why && pages_differ && per_mib)
+		return xstrdup("page sizes differ, and so do operations: see per MiB");
 	if (!why && pages_differ && metric->per_page)
-		return xstrdup("one operation is one base page; see per MiB");
+		return xstrdup("follows from the page size");
 	if (!why && (metric->class == METRIC_MEMORY || ends_with(name, "_per_sample")))
 		why = refuse_work(f, name);
 	return why;

@@ -14,7 +14,8 @@ struct pair_facts {
 	const char *time_confounder; /* of SEVERITY_TIME, or NULL */
 };
 
-/* The sentence, owned by the caller, or NULL. @name: "page_fault1.memory.peak". */
-char *refuse(const struct pair_facts *facts, const char *name, const struct metric *metric);
+/* The sentence, owned by the caller, or NULL. @name: "page_fault1.memory.peak". @per_mib: the same is also given per MiB,
+ * so an operation is a matter of bytes, and of other bytes at another page size. */
+char *refuse(const struct pair_facts *facts, const char *name, const struct metric *metric, bool per_mib);
 
 #endif

@@ -10,7 +10,8 @@
 #include "report/number.h"
 #include "report/table.h"
 
-#define METRIC_WIDTH 27
+#define METRIC_WIDTH 24
+#define LABEL_WIDTH 9 /* of a column of numbers; a longer label leaves its place to "base" or "other" */
 
 struct notes {
 	char **v; /* owned; note i is shown as (i + 1) */
@@ -93,7 +94,8 @@ static void add_head(const struct comparison *c, struct text *out)
 		for (size_t i = 0; i < c->n_arms; i++) {
 			_cleanup_free_ char *arm = xasprintf("%s -> %s", c->arms[i].base_label, c->arms[i].other_label);
 
-			add_field(out, c->axis, arm);
+			if (strcmp(c->axis, "kernels"))
+				add_field(out, c->axis, arm);
 			add_kernels(c, i, out);
 		}
 	} else {
@@ -120,11 +122,13 @@ static char *short_value(const char *s)
 	return *s ? xstrdup(s) : xstrdup("\"\"");
 }
 
-/* A kernel's digests differ whenever the kernel does. */
+/* A kernel's digests differ whenever anything of the kernel does. */
 static bool worth_saying(const struct comparison *c, const struct difference *d)
 {
 	bool digest = ends_with(d->path, ".sha256") || ends_with(d->path, ".recipe");
 
+	if (!strcmp(d->path, "kernel.page_bytes") || !strcmp(d->path, "kernel.release"))
+		return false; /* in the head */
 	if (d->severity != SEVERITY_SUBJECT || !digest)
 		return true;
 	for (size_t i = 0; i < c->n_differences; i++) {
@@ -195,17 +199,6 @@ static void phase_of(const struct row *row, char *buf, size_t size)
 	snprintf(buf, size, "%.*s", (int)strcspn(row->name, "."), row->name);
 }
 
-static bool side_is_zero(const struct side *side)
-{
-	return !side->present || (side->min == 0 && side->max == 0);
-}
-
-/* Counters that stayed at zero on both sides say nothing in a short table. */
-static bool row_shown(const struct row *row, bool all)
-{
-	return all || (row->counts && !(side_is_zero(&row->base) && side_is_zero(&row->other)));
-}
-
 /* Speed first, then what explains it, then what it costs. */
 static int row_rank(const struct row *row)
 {
@@ -248,7 +241,7 @@ static void add_phase(struct table *t, const struct pair *pair, size_t from, con
 			char of[200];
 
 			phase_of(&pair->rows[i], of, sizeof(of));
-			if (strcmp(of, phase) || row_rank(&pair->rows[i]) != rank || !row_shown(&pair->rows[i], all))
+			if (strcmp(of, phase) || row_rank(&pair->rows[i]) != rank || !(all || pair->rows[i].counts))
 				continue;
 			if (!titled) {
 				table_line(t);
@@ -286,15 +279,16 @@ static void add_pair(const struct comparison *c, const struct pair *pair, bool a
 		     struct text *out)
 {
 	const struct arm *arm = &c->arms[pair->arm];
-	const char *base = c->axis ? arm->base_label : "base", *other = c->axis ? arm->other_label : "other";
+	bool labels = c->axis && strlen(arm->base_label) <= LABEL_WIDTH && strlen(arm->other_label) <= LABEL_WIDTH;
+	const char *base = labels ? arm->base_label : "base", *other = labels ? arm->other_label : "other";
 	const struct table_column columns[] = { { "", METRIC_WIDTH, false }, { base, 10, true },
 						{ other, 10, true },	     { "change", 21, true },
-						{ "verdict", 12, false },    { NULL, 0, false } };
+						{ " verdict", 14, false },   { NULL, 0, false } };
 	struct table *t;
 	size_t shown = 0;
 
 	for (size_t i = 0; i < pair->n_rows; i++)
-		shown += row_shown(&pair->rows[i], all);
+		shown += (all || pair->rows[i].counts);
 	text_add(out, "\n");
 	if (c->axis)
 		text_add(out, "%s\n", pair->name);
@@ -333,7 +327,7 @@ static void add_troubles(const struct comparison *c, struct text *out)
 
 		for (; i + n < c->n_troubles && same_trouble(t, &c->troubles[i + n]); n++)
 			if (c->troubles[i + n].boot)
-				text_add(&list, "%s%u", n ? ", " : n == 0 ? " boot " : "", c->troubles[i + n].boot);
+				text_add(&list, "%s%u", n ? ", " : " boot ", c->troubles[i + n].boot);
 		boots = text_steal(&list);
 		i += n;
 		side = c->axis ? xstrdup("") : xasprintf(" (%s)", t->arm == c->arms[0].base_label ? "base" : "other");
@@ -353,7 +347,7 @@ static void add_total(const struct comparison *c, bool all, struct text *out)
 
 	for (size_t i = 0; i < c->n_pairs; i++)
 		for (size_t k = 0; k < c->pairs[i].n_rows; k++)
-			hidden += c->pairs[i].n_pairs && !row_shown(&c->pairs[i].rows[k], all);
+			hidden += c->pairs[i].n_pairs && !(all || c->pairs[i].rows[k].counts);
 	for (int v = 0; v <= VERDICT_NOT_JUDGED; v++)
 		if (c->by_verdict[v])
 			text_add(&line, "%s%zu %s", line.len ? ", " : "", c->by_verdict[v], verdict_names[v]);

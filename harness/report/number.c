@@ -31,7 +31,7 @@ const char *number_text(double value, const char *unit, char *buf)
 /* From ten-fold up and from a hundredth down a factor says more than per cent. */
 static bool as_factor(double change)
 {
-	return change >= 9 || change <= -0.99;
+	return change >= 9 || (change <= -0.9 && change > -1);
 }
 
 static int decimals(double percent)
@@ -42,7 +42,7 @@ static int decimals(double percent)
 static const char *one_change(double change, bool factor, int digits, const char *percent, char *buf)
 {
 	if (factor)
-		snprintf(buf, NUMBER_SIZE, 1 + change < 0.1 ? "x%.2g" : "x%.3g", 1 + change);
+		snprintf(buf, NUMBER_SIZE, change < 0 ? "1/%.3g" : "x%.3g", change < 0 ? 1 / (1 + change) : 1 + change);
 	else if (change == 0)
 		snprintf(buf, NUMBER_SIZE, "0%s", percent);
 	else
@@ -63,7 +63,7 @@ const char *row_change_text(const struct row *row, char *buf)
 
 	if (!row->has_change)
 		return strcpy(buf, "");
-	if (!row->has_interval)
+	if (!row->has_interval || (row->low == 0 && row->high == 0))
 		return change_text(row->change, buf);
 	/* a wide interval needs no decimals */
 	if (decimals(100 * row->low) < digits)

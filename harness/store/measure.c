@@ -340,7 +340,9 @@ static int measure_sample(struct reader *r, struct err *err)
 	if (r->operations > 0)
 		add(r, s->phase, "operations", r->operations);
 	add(r, s->phase, "elapsed", (double)(s->end_ns - s->begin_ns));
-	add_counter(r, "faults", (double)s->faults);
+	/* the workload's own, of its timed region, are better than those of the whole program */
+	if (!metric_lookup(r->workload->metrics, "faults_per_op"))
+		add_counter(r, "faults", (double)s->faults);
 	counter_deltas(r);
 	folios_since_idle(r);
 	if (peak && span_number(peak->content, &value)) {

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "compare/compare.h"
+#include "report/report.h"
+
+struct diff_args {
+	const char *base, *other;
+	struct compare_options options;
+	bool all, json;
+};
+
+enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT };
+
+static const struct argp_option options[] = {
+	{ "along", KEY_ALONG, "AXIS", 0, "Compare within one run along AXIS: kernels, folios or workloads", 0 },
+	{ "from", KEY_FROM, "LABEL", 0, "The base on that axis (default: the first of the matrix)", 0 },
+	{ "effect", KEY_EFFECT, "PERCENT", 0, "The smallest change that matters (default: 1%)", 0 },
+	{ "all", 'a', NULL, 0, "Show every metric, not only the primary ones", 0 },
+	{ "metric", KEY_METRIC, "GLOB", 0,
+	  "Only metrics that match, with or without their phase: 'memory.*', 'page_fault1.*'; these count for the "
+	  "exit code even if they are not primary",
+	  0 },
+	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id matches", 0 },
+	{ "format", KEY_FORMAT, "text|json", 0, "What to print (default: text)", 0 },
+	{ 0 },
+};
+
+/* "1%", "0.5%", "2": per cent either way. */
+static double parse_effect(const char *arg)
+{
+	char *end;
+	double v = strtod(arg, &end);
+
+	if (end == arg || (*end && strcmp(end, "%")) || !(v >= 0 && v < 100))
+		exit(cli_usage("--effect: '%s' is not a percentage from 0 to 100, such as 1%%", arg));
+	return v / 100;
+}
+
+static error_t parse_run(struct diff_args *a, char *arg, struct argp_state *state)
+{
+	if (!a->base)
+		a->base = arg;
+	else if (!a->other)
+		a->other = arg;
+	else
+		argp_error(state, "two runs at most");
+	return 0;
+}
+
+static error_t parse_end(const struct diff_args *a, struct argp_state *state)
+{
+	if (!a->base)
+		argp_error(state, "which runs? for example: granule diff results/6.12 results/7.2");
+	else if (!a->other && !a->options.along)
+		argp_error(state, "one run is compared along an axis: granule diff %s --along kernels", a->base);
+	else if (a->other && a->options.along)
+		argp_error(state, "--along compares within one run");
+	else if (a->options.from && !a->options.along)
+		argp_error(state, "--from is a label on the axis of --along");
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct diff_args *a = state->input;
+
+	switch (key) {
+	case KEY_ALONG:
+		a->options.along = arg;
+		return 0;
+	case KEY_FROM:
+		a->options.from = arg;
+		return 0;
+	case KEY_EFFECT:
+		a->options.effect = parse_effect(arg);
+		return 0;
+	case 'a':
+		a->all = true;
+		return 0;
+	case KEY_METRIC:
+		a->options.metric = arg;
+		return 0;
+	case KEY_CELL:
+		a->options.cell = arg;
+		return 0;
+	case KEY_FORMAT:
+		if (strcmp(arg, "text") && strcmp(arg, "json"))
+			argp_error(state, "--format is text or json, not '%s'", arg);
+		a->json = !strcmp(arg, "json");
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_run(a, arg, state);
+	case ARGP_KEY_END:
+		return parse_end(a, state);
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	options,
+	parse,
+	"BASE OTHER\nRUN --along AXIS",
+	"Compare two runs cell by cell, or the cells of one run along an axis.\v"
+	"Boots with equal seed pair up. The change is the mean of the log ratios of paired boots (each the median of "
+	"its "
+	"samples), with a 95% t interval. Verdicts: better, worse (shorter, longer on the instruction clock), same "
+	"(the "
+	"interval lies inside --effect), unclear (more seeds would tell), not judged (and why).\n\n"
+	"Exit code, first that applies: 130 interrupted; 2 wrong usage or no such run; 3 the disk failed; 4 some boots "
+	"failed or were not run (skipped and unsupported cells do not count); 5 a primary metric, or one named by "
+	"--metric, is unclear; 0 otherwise, whatever the verdicts: worse is no failure without a gate.",
+	NULL,
+	NULL,
+	NULL,
+};
+
+static void print_json(json_t *o)
+{
+	json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+	putchar('\n');
+	json_decref(o);
+}
+
+int cmd_diff(int argc, char **argv)
+{
+	struct diff_args a = { .options = COMPARE_DEFAULTS };
+	_cleanup_(comparison_free_p) struct comparison *comparison = NULL;
+	_cleanup_(run_free_p) struct run *base = NULL;
+	_cleanup_(run_free_p) struct run *other = NULL;
+	struct err err = ERR_INIT;
+
+	if (!cli_parse(&argp, argc, argv, &a))
+		return 2;
+	if (run_open(a.base, &base, &err) < 0 || (a.other && run_open(a.other, &other, &err) < 0) ||
+	    compare_runs(base, other, &a.options, &comparison, &err) < 0)
+		return cli_fail(&err);
+	if (a.json) {
+		print_json(report_diff_json(comparison));
+	} else {
+		_cleanup_free_ char *text = report_diff_text(comparison, a.all, isatty(STDOUT_FILENO));
+
+		fputs(text, stdout);
+	}
+	if (comparison_failed(comparison))
+		return 4;
+	return comparison_unclear(comparison) ? 5 : 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What show's text and JSON are made of: one boot as it was read, with everything a person may ask about it. */
+#ifndef GRANULE_REPORT_SHOW_H
+#define GRANULE_REPORT_SHOW_H
+
+#include "store/store.h"
+
+struct knob {
+	char *path, *requested, *effective, *status; /* owned, visible text */
+};
+
+struct shown_attempt {
+	unsigned int number;
+	char *dir; /* owned */
+	enum outcome outcome;
+	char *reason; /* owned, or NULL */
+	bool counts, running;
+};
+
+struct shown_boot {
+	unsigned int boot;
+	struct boot_result result; /* owned */
+	bool measured;
+	struct measures measures; /* owned */
+	char *measure_error;	  /* owned: why an ok boot has no numbers */
+	struct knob *knobs;	  /* owned */
+	size_t n_knobs;
+	char **notes; /* owned: what the agent wanted known */
+	size_t n_notes;
+	json_t *hello;			/* owned: {key: value} or NULL */
+	json_t *host, *done;		/* owned, or NULL */
+	struct shown_attempt *attempts; /* owned */
+	size_t n_attempts;
+	char *crash, *tail; /* owned: of the console of a failed boot, or NULL */
+	bool failed;
+};
+
+/* Neither ok nor skipped nor unsupported. */
+bool outcome_failed(enum outcome outcome);
+int shown_boot_load(const struct run *run, const struct cell_record *cell, unsigned int boot, struct shown_boot *ret,
+		    struct err *err);
+void shown_boot_free(struct shown_boot *shown);
+
+#endif
