@@ -335,14 +335,17 @@ static int wis_measure(const struct measure_context *context, const char *phase,
 	bool simulated = context->basis == BASIS_SIMULATED;
 	struct report r = { 0 };
 	double ops, cost, seconds, faults;
+	uint64_t bytes;
 
 	if (!test)
 		return err_set(err, ERR_GUEST, "%s is no phase of will-it-scale", phase);
 	if (parse_report(phase, output, &r, err) < 0)
 		return -1;
-	if (r.op_bytes != (test->pages ? context->page_bytes : 0))
-		return err_set(err, ERR_GUEST, "%s: the runner says %" PRIu64 " bytes per operation", phase,
-			       r.op_bytes);
+	if (r.op_bytes != (test->pages ? context->page_bytes : 0) ||
+	    __builtin_mul_overflow(r.operations, r.op_bytes, &bytes) || r.bytes != bytes)
+		return err_set(err, ERR_GUEST,
+			       "%s: the runner says %" PRIu64 " bytes per operation, %" PRIu64 " in all", phase,
+			       r.op_bytes, r.bytes);
 	ops = (double)r.operations;
 	seconds = (double)r.elapsed_ns / 1e9;
 	cost = (double)r.elapsed_ns / (simulated ? SIMULATED_NS_PER_INSN : 1);

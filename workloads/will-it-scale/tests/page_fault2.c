@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* First write to a private mapping of a file in /tmp: find the file's page, copy it, map the copy. The first round fills
- * the file's holes as well. One operation is one base page. */
+/* First write to a private mapping of a file in /tmp: find the file's page, copy it, map the copy. One operation is one
+ * base page. */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "testcase.h"
+#include "tmpfile.h"
 
 #define MEMSIZE (128ul << 20)
 
 const char *testcase_description = "Private file mapping page fault";
+
+static int *files;
 
 unsigned long testcase_op_bytes(void)
 {
 	return (unsigned long)sysconf(_SC_PAGESIZE);
 }
 
+void testcase_prepare(unsigned long nr_tasks)
+{
+	files = tmpfiles_make(nr_tasks, MEMSIZE);
+}
+
 void testcase(unsigned long long *iterations, unsigned long nr)
 {
 	const unsigned long page = testcase_op_bytes();
-	char name[] = "/tmp/will-it-scale.XXXXXX";
-	int fd = mkstemp(name);
 
-	(void)nr;
-	if (fd < 0 || unlink(name) < 0 || ftruncate(fd, MEMSIZE) < 0)
-		abort();
 	while (testcase_more(iterations)) {
-		char *p = mmap(NULL, MEMSIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+		char *p = mmap(NULL, MEMSIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, files[nr], 0);
 
 		if (p == MAP_FAILED)
 			abort();
@@ -36,5 +39,4 @@ void testcase(unsigned long long *iterations, unsigned long nr)
 		}
 		munmap(p, MEMSIZE);
 	}
-	close(fd);
 }
