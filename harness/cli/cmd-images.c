@@ -314,10 +314,10 @@ static int images_gc(const struct images_args *a, const char *cache, struct err 
 {
 	_cleanup_free_ char *build = path_join(cache, "build"), *apt = path_join(cache, "apt");
 	struct show show = { .terminal = isatty(STDERR_FILENO) };
-	_cleanup_close_ int lock = cache_lock(cache, show_progress, &show, err);
+	_cleanup_close_ int lock = a->dry_run ? -1 : cache_lock(cache, show_progress, &show, err);
 
 	show_end(&show);
-	if (lock < 0)
+	if (lock < 0 && !a->dry_run)
 		return -1;
 	if (cache_bytes(build) > 65536 && drop(a, build, "unpacked sources and unfinished builds", err) < 0)
 		return -1;
