@@ -69,9 +69,14 @@ static void add_kernels(const struct comparison *c, size_t arm, struct text *out
 
 		if (k->arm != arm)
 			continue;
-		text = xasprintf("%s (%s, %s pages) -> %s (%s, %s pages)", k->base_label, k->base_release,
-				 size_format(k->base_page_bytes, a), k->other_label, k->other_release,
-				 size_format(k->other_page_bytes, b));
+		size_format(k->base_page_bytes, a);
+		size_format(k->other_page_bytes, b);
+		if (!strcmp(k->base_label, k->other_label) && !strcmp(k->base_release, k->other_release) &&
+		    k->base_page_bytes == k->other_page_bytes)
+			text = xasprintf("%s (%s, %s pages)", k->base_label, k->base_release, a);
+		else
+			text = xasprintf("%s (%s, %s pages) -> %s (%s, %s pages)", k->base_label, k->base_release, a,
+					 k->other_label, k->other_release, b);
 		add_field(out, "kernel", text);
 	}
 }

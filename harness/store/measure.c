@@ -465,8 +465,8 @@ static void take_exec(struct reader *r, const struct wire_record *record)
 	struct step *s = &r->step;
 	uint64_t minflt = 0, majflt = 0;
 
-	if (record->n_fields < 13 || s->has_exec || !wire_number(record, 3, &s->begin_ns) ||
-	    !wire_number(record, 4, &s->end_ns) || s->end_ns < s->begin_ns)
+	if (s->has_exec || !wire_number(record, 3, &s->begin_ns) || !wire_number(record, 4, &s->end_ns) ||
+	    s->end_ns < s->begin_ns)
 		return;
 	wire_number(record, 6, &minflt);
 	wire_number(record, 7, &majflt);
@@ -482,7 +482,7 @@ static int take(struct reader *r, const struct wire_record *record, struct err *
 	struct step *s = &r->step;
 	struct file *file;
 
-	if (record->type != WIRE_FILE && record->type != WIRE_EXEC)
+	if ((record->type != WIRE_FILE || record->n_fields < 5) && (record->type != WIRE_EXEC || record->n_fields < 13))
 		return 0;
 	/* both begin with phase, kind, index */
 	wire_text(record, 0, phase, sizeof(phase));
