@@ -127,7 +127,6 @@ static bool file_is(const char *dir, const char *name, const char *hex, struct e
 enum cache_state cache_open(const char *cache, const char *recipe, struct cache_entry *ret_entry, struct err *err)
 {
 	_cleanup_(cache_entry_clear) struct cache_entry e = { 0 };
-	_cleanup_free_ char *meta = NULL;
 	enum cache_state state = entry_read(cache, recipe, &e, err);
 
 	if (state != CACHE_INTACT)
@@ -135,11 +134,16 @@ enum cache_state cache_open(const char *cache, const char *recipe, struct cache_
 	if (!file_is(e.dir, "Image", e.image_sha256, err) || !file_is(e.dir, "System.map", e.map_sha256, err) ||
 	    !file_is(e.dir, "config", e.config_sha256, err))
 		return CACHE_CORRUPT;
-	meta = path_join(e.dir, "meta.json");
-	utimensat(AT_FDCWD, meta, NULL, 0); /* its time is the last use; a read-only cache has none */
 	*ret_entry = e;
 	e = (struct cache_entry){ 0 };
 	return CACHE_INTACT;
+}
+
+void cache_touch(const struct cache_entry *entry)
+{
+	_cleanup_free_ char *meta = path_join(entry->dir, "meta.json");
+
+	utimensat(AT_FDCWD, meta, NULL, 0); /* a read-only cache has no last use */
 }
 
 static int entry_compare(const void *a, const void *b)

@@ -40,8 +40,10 @@ enum cache_state {
 	CACHE_CORRUPT = 2, /* something is there, and is not what was put there; @err says what (ERR_HOST) */
 };
 
-/* Read @recipe's entry and compare its files with the digests taken when they were made. Marks it as used. */
+/* Read @recipe's entry and compare its files with the digests taken when they were made. */
 enum cache_state cache_open(const char *cache, const char *recipe, struct cache_entry *ret_entry, struct err *err);
+/* Mark as used now, for gc; the time is that of meta.json. */
+void cache_touch(const struct cache_entry *entry);
 /* Every entry, newest use last; a damaged one has an empty .release. Does not hash. */
 int cache_list(const char *cache, struct cache_entry **ret_entries, size_t *ret_n, struct err *err);
 

@@ -124,8 +124,10 @@ static enum cache_state find_cached(const struct kernel_env *env, const struct r
 	if (!cache_recall(env->cache, inputs, digest))
 		return CACHE_ABSENT;
 	state = cache_open(env->cache, digest, &e, err);
-	if (state == CACHE_INTACT)
+	if (state == CACHE_INTACT) {
+		cache_touch(&e);
 		*ret_image = image_of_entry(&e);
+	}
 	return state;
 }
 
