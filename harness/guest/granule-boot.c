@@ -279,8 +279,10 @@ static enum stop attend(struct machine *m, char *message, size_t size)
 		poll(fds, 4, watch_pause_ms(&m->watch));
 		if (m->life->options.console)
 			console_follow(m->life->console_path, &m->console_offset);
-		if (m->terminal.pty >= 0 && !terminal_relay(&m->terminal))
-			return STOP_POWEROFF;
+		if (m->terminal.pty >= 0 && !terminal_relay(&m->terminal)) {
+			snprintf(message, size, "left with Ctrl-]");
+			return STOP_INTERRUPTED;
+		}
 		if (signal_came(m->signal_fd))
 			return STOP_INTERRUPTED;
 		if (watch_poll(&m->watch, now_ns(), &stop)) {
@@ -378,7 +380,8 @@ static int boot(const struct life_options *options)
 	life_close(&life);
 	if (rc < 0)
 		return complain(&err);
-	return stop == STOP_INTERRUPTED ? EXIT_INTERRUPTED : 0;
+	/* leaving a shell is no interruption */
+	return stop == STOP_INTERRUPTED && !options->shell ? EXIT_INTERRUPTED : 0;
 }
 
 /* One line on standard output: what works, or why it does not. */

@@ -32,6 +32,11 @@ char *qemu_version(const char *qemu)
 	return xstrndup(version, strcspn(version, "\n"));
 }
 
+static const char *accel_text(const char *accel)
+{
+	return strcmp(accel, "kvm") == 0 ? "KVM" : accel;
+}
+
 /* The line of QEMU's output that says why, without its own name before it. */
 static char *why_not(const char *accel, const char *out, int status)
 {
@@ -41,8 +46,8 @@ static char *why_not(const char *accel, const char *out, int status)
 	begin = begin ? begin + strlen("aarch64: ") : out;
 	line = xstrndup(begin, strcspn(begin, "\n"));
 	if (*line)
-		return xasprintf("no arm64 guest starts under %s here (%s)", accel, line);
-	return xasprintf("no arm64 guest starts under %s here (QEMU ended with %d)", accel, status);
+		return xasprintf("no arm64 guest starts under %s here (%s)", accel_text(accel), line);
+	return xasprintf("no arm64 guest starts under %s here (QEMU ended with %d)", accel_text(accel), status);
 }
 
 /* A guest of four instructions: PSCI SYSTEM_OFF (Arm DEN 0022, function 0x84000008) by HVC, then b . for good. QEMU
@@ -78,7 +83,7 @@ bool probe_start(const char *qemu, const char *accel, const char *cpu, char **re
 
 	if (status == 0)
 		return true;
-	*ret_reason = status < 0 ? xasprintf("no arm64 guest starts under %s here (%s)", accel, err.msg)
+	*ret_reason = status < 0 ? xasprintf("no arm64 guest starts under %s here (%s)", accel_text(accel), err.msg)
 				 : why_not(accel, out, status);
 	return false;
 }

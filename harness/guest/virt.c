@@ -56,11 +56,17 @@ static void ignore_error(void *opaque, virError *error)
 	(void)error;
 }
 
+/* Where QEMU itself gave the reason, its sentence is at the end, behind a time stamp and its name. */
 static int virt_error(struct err *err, enum err_kind kind, const char *what)
 {
+	static const char qemu[] = "qemu-system-aarch64: ";
 	const virError *last = virGetLastError();
+	const char *message = last && last->message ? last->message : "no reason given";
+	const char *words = strstr(message, qemu);
 
-	return err_set(err, kind, "%s: libvirt: %s", what, last && last->message ? last->message : "no reason given");
+	if (words)
+		return err_set(err, kind, "%s: QEMU: %s", what, words + strlen(qemu));
+	return err_set(err, kind, "%s: libvirt: %s", what, message);
 }
 
 int virt_check_uri(const char *uri, struct err *err)
