@@ -162,9 +162,9 @@ static void reap(struct watch *watch, int options)
 	}
 }
 
-/* Nobody is left of the program when this returns. In a guest that is everybody but process 1. Not by cgroup.kill: a
- * kernel with kill_seq (6.12.107 here) takes the number from the parent's cgroup when it clones into another one, and so
- * kills all that is ever started in a cgroup that was killed once. */
+/* Nobody is left of the program when this returns. In a guest that is everybody but process 1. Not by cgroup.kill: in 6.12
+ * cgroup_css_set_fork() notes kill_seq before it knows the target of CLONE_INTO_CGROUP, so it is the parent's, and whatever
+ * is started in a cgroup that was killed once is killed too. */
 static void kill_all(struct watch *watch)
 {
 	/* No child at all: the usual case, and nothing to do. */
