@@ -270,6 +270,14 @@ static void add_trouble(struct comparison *c, const char *cell, const char *arm,
 	};
 }
 
+static void add_missing(struct comparison *c, const char *cell, const char *arm, const char *other)
+{
+	_cleanup_free_ char *reason = c->axis ? xasprintf("there is no such cell at %s", other)
+					      : xstrdup("there is no such cell in the other run");
+
+	add_trouble(c, cell, arm, 0, OUTCOME_OK, reason);
+}
+
 static void add_boot_troubles(struct comparison *c, const char *arm, const struct cell_data *data)
 {
 	for (unsigned int i = 0; i < data->n_boots; i++)
@@ -298,12 +306,11 @@ static int compare_group(struct comparison *c, const struct cell_group *group, s
 
 		if (!cell) {
 			if (group->base && !group->base->skip)
-				add_trouble(c, group->base->id, c->arms[0].base_label, 0, OUTCOME_OK,
-					    "no such cell on the other side");
+				add_missing(c, group->base->id, c->arms[0].base_label, label);
 			continue;
 		}
 		if (!group->base)
-			add_trouble(c, cell->id, label, 0, OUTCOME_OK, "no such cell on the base's side");
+			add_missing(c, cell->id, label, c->arms[0].base_label);
 		if (cell->skip) {
 			add_trouble(c, cell->id, label, 0, OUTCOME_SKIPPED, cell->skip);
 			continue;
