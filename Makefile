@@ -152,6 +152,8 @@ install: all
 	cd $(B) && find guest -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
 	find images -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
+.SECONDARY:
+
 .PHONY: clean
 clean:
 	rm -rf $(B)

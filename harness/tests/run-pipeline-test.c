@@ -67,7 +67,7 @@ static void run_show_diff(void **state)
 	assert_non_null(strstr(out, "6 boots, 6 ok; 1 cells skipped"));
 	assert_int_equal(GRANULE(&shown, "show", run), 0);
 	assert_non_null(strstr(shown, "64k.small.w"));
-	assert_non_null(strstr(shown, "128K"));
+	assert_non_null(strstr(shown, "256K"));
 	assert_int_equal(GRANULE(&diff, "diff", run, "--along", "kernels") & ~5, 0);
 	assert_non_null(strstr(diff, "64k"));
 }
