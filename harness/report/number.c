@@ -39,11 +39,21 @@ static int decimals(double percent)
 	return fabs(percent) < 9.995 ? 2 : fabs(percent) < 99.95 ? 1 : 0;
 }
 
-static const char *one_change(double change, bool factor, int digits, const char *percent, char *buf)
+/* @whole: of a fraction's bounds no digits behind the point, for want of room. */
+static const char *one_factor(double change, bool inverse, bool whole, char *buf)
 {
-	if (factor)
-		snprintf(buf, NUMBER_SIZE, change < 0 ? "1/%.3g" : "x%.3g", change < 0 ? 1 / (1 + change) : 1 + change);
-	else if (change == 0)
+	if (!inverse)
+		snprintf(buf, NUMBER_SIZE, "x%.3g", 1 + change);
+	else if (whole)
+		snprintf(buf, NUMBER_SIZE, "1/%.0f", 1 / (1 + change));
+	else
+		snprintf(buf, NUMBER_SIZE, "1/%.3g", 1 / (1 + change));
+	return buf;
+}
+
+static const char *one_change(double change, int digits, const char *percent, char *buf)
+{
+	if (change == 0)
 		snprintf(buf, NUMBER_SIZE, "0%s", percent);
 	else
 		snprintf(buf, NUMBER_SIZE, "%+.*f%s", digits, 100 * change, percent);
@@ -52,12 +62,13 @@ static const char *one_change(double change, bool factor, int digits, const char
 
 const char *change_text(double change, char *buf)
 {
-	return one_change(change, as_factor(change), decimals(100 * change), "%", buf);
+	if (as_factor(change))
+		return one_factor(change, change < 0, false, buf);
+	return one_change(change, decimals(100 * change), "%", buf);
 }
 
 const char *row_change_text(const struct row *row, char *buf)
 {
-	bool factor = as_factor(row->change);
 	char low[NUMBER_SIZE], high[NUMBER_SIZE], middle[NUMBER_SIZE];
 	int digits = decimals(100 * row->change);
 
@@ -70,9 +81,15 @@ const char *row_change_text(const struct row *row, char *buf)
 		digits = decimals(100 * row->low);
 	if (decimals(100 * row->high) < digits)
 		digits = decimals(100 * row->high);
-	one_change(row->change, factor, digits, "%", middle);
-	one_change(row->low, factor, digits, "", low);
-	one_change(row->high, factor, digits, "", high);
+	if (as_factor(row->change)) {
+		one_factor(row->change, row->change < 0, false, middle);
+		one_factor(row->low, row->change < 0, true, low);
+		one_factor(row->high, row->change < 0, true, high);
+	} else {
+		one_change(row->change, digits, "%", middle);
+		one_change(row->low, digits, "", low);
+		one_change(row->high, digits, "", high);
+	}
 	snprintf(buf, NUMBER_SIZE, "%.15s [%.14s %.14s]", middle, low, high);
 	return buf;
 }

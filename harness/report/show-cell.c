@@ -139,9 +139,10 @@ static void add_boot_head(struct text *out, const struct shown_boot *b)
 		add_field(out, "", a->dir);
 	}
 	if (b->result.dir && b->result.stream_len) {
-		_cleanup_free_ char *stream = xasprintf("%zu bytes, sha256 %s", b->result.stream_len, b->result.sha256);
+		_cleanup_free_ char *stream = xasprintf("%zu bytes", b->result.stream_len);
 
 		add_field(out, "stream", stream);
+		text_add(out, "    sha256 %s\n", b->result.sha256);
 	}
 	if (b->result.wall_s >= 0) {
 		_cleanup_free_ char *wall = xasprintf("%.2f s", b->result.wall_s);

@@ -129,9 +129,9 @@ static bool add_cell(struct table *t, const struct cell_record *cell, const stru
 
 int report_run_text(const struct run *run, bool colour, char **ret_text, bool *ret_failed, struct err *err)
 {
-	static const struct table_column columns[] = { { "cell", 30, false },	 { "pages", 5, true },
+	static const struct table_column columns[] = { { "cell", 24, false },	 { "pages", 5, true },
 						       { "basis", 9, false },	 { "ok", 7, true },
-						       { "outcome", 17, false }, { "wall s", 6, true },
+						       { "outcome", 22, false }, { "wall s", 6, true },
 						       { NULL, 0, false } };
 	struct table *t = table_new(columns, colour);
 	struct text out = { 0 }, reasons = { 0 };
