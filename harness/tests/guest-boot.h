@@ -57,7 +57,7 @@ UNUSED static void boot_fill_cell(struct cell_record *r, const struct boot_cell 
 	r->basis = BASIS_SIMULATED;
 	r->basis_reason = xstrdup("a test");
 	r->cpu_model = xstrdup("neoverse-n1");
-	r->command_line = xasprintf("console=ttyAMA0 panic=-1 %s", c->append ? c->append : "quiet");
+	r->command_line = xasprintf("console=ttyAMA0 panic=-1 %s", c->append ? c->append : "loglevel=7");
 	r->job = xasprintf("job\t1\nexpect\tpage_size\t%llu\nwatch\t/proc/meminfo\nidle\n"
 			   "exec\tnull\tsample\t0\t1000\t%s\n",
 			   (unsigned long long)r->page_bytes, program);
@@ -66,7 +66,7 @@ UNUSED static void boot_fill_cell(struct cell_record *r, const struct boot_cell 
 	boot_add_program(r, "bin/getppid1", "will-it-scale/getppid1_processes");
 }
 
-/* Ends with a cell without an id or at three. */
+/* Every cell may have 1000 boots. */
 UNUSED static void boot_run_make(const char *run, const struct boot_cell *cells, size_t n)
 {
 	struct cell_record *records = xcalloc(n, sizeof(*records));

@@ -261,7 +261,7 @@ static void watch_caps_files(void **state)
 	assert_int_equal(truncate(f.life.stream_path, STREAM_SIZE_MAX + 1), 0);
 	assert_true(poll_at(&w, &f, 1, &stop));
 	assert_int_equal(stop, STOP_STREAM_TOO_LARGE);
-	assert_string_equal(w.message, "the guest wrote more than 256 MiB into its stream");
+	assert_string_equal(w.message, "the guest wrote more than 256.0 MiB into its stream");
 	files_free(&f);
 }
 

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* granule-boot with real guests: the lives that go wrong, and what is left behind. Needs QEMU, libvirt's driver, the
+ * guest programs and one micro kernel: $GRANULE_TEST_KERNEL_4K or _64K. Skips with the reason where they are not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "tests/guest-boot.h"
+#include "tests/pipeline.h"
+
+/* Busy for minutes: what a test does to this guest comes first. */
+#define LONG_PROGRAM "/bin/getppid1\t--iterations\t2000000000"
+
+struct fixture {
+	char *dir, *run; /* owned */
+	char *why_not;	 /* owned: why guests cannot run here, or NULL */
+	const char *kernel;
+	uint64_t page_bytes;
+};
+
+#define REQUIRE_GUESTS(f)                                                                                              \
+	do {                                                                                                           \
+		if ((f)->why_not)                                                                                      \
+			skip();                                                                                        \
+	} while (0)
+
+static char *find_why_not(struct fixture *f)
+{
+	_cleanup_free_ char *qemu = proc_find("qemu-system-aarch64"), *agent = guest_program_path("agent");
+	const char *k4 = getenv("GRANULE_TEST_KERNEL_4K"), *k64 = getenv("GRANULE_TEST_KERNEL_64K");
+	_cleanup_free_ char *out = NULL;
+
+	if (getenv("GRANULE_NO_GUESTS"))
+		return xstrdup(getenv("GRANULE_NO_GUESTS"));
+	if (!qemu)
+		return xstrdup("qemu-system-aarch64 is not on PATH");
+	if (!path_exists(agent))
+		return xasprintf("%s is not there", agent);
+	f->kernel = k64 && *k64 ? k64 : k4;
+	f->page_bytes = f->kernel == k64 ? 65536 : 4096;
+	if (!f->kernel || !path_exists(f->kernel))
+		return xstrdup("no micro kernel: GRANULE_TEST_KERNEL_64K and GRANULE_TEST_KERNEL_4K name none");
+	if (BOOT(&out, "--check") != 0)
+		return steal_ptr(out);
+	return NULL;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	_cleanup_free_ char *cache = NULL;
+
+	f->dir = scratch_make();
+	cache = path_join(f->dir, "cache");
+	setenv("GRANULE_CACHE", cache, 1);
+	f->run = path_join(f->dir, "run");
+	f->why_not = find_why_not(f);
+	if (f->why_not)
+		printf("skipped: %s\n", f->why_not);
+	else
+		boot_run_make(f->run,
+			      (const struct boot_cell[]){
+				      { .id = "ok", .kernel = f->kernel, .page_bytes = f->page_bytes },
+				      { .id = "long",
+					.kernel = f->kernel,
+					.page_bytes = f->page_bytes,
+					.program = LONG_PROGRAM },
+				      { .id = "short-time",
+					.kernel = f->kernel,
+					.page_bytes = f->page_bytes,
+					.program = LONG_PROGRAM,
+					.timeout_s = 1 },
+				      { .id = "panic",
+					.kernel = f->kernel,
+					.page_bytes = f->page_bytes,
+					.append = "rdinit=/nonexistent" },
+				      { .id = "wrong-page-size",
+					.kernel = f->kernel,
+					.page_bytes = f->page_bytes == 4096 ? 65536 : 4096 },
+				      { .id = "changed",
+					.kernel = f->kernel,
+					.page_bytes = f->page_bytes,
+					.sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" },
+				      { .id = "too-large",
+					.kernel = f->kernel,
+					.page_bytes = f->page_bytes,
+					.memory_bytes = UINT64_C(1) << 40 },
+			      },
+			      7);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	scratch_remove(f->dir);
+	free(f->run);
+	free(f->why_not);
+	free(f);
+	return 0;
+}
+
+static char *attempt_file(const struct fixture *f, const char *cell, unsigned int boot, unsigned int attempt,
+			  const char *file)
+{
+	return xasprintf("%s/cells/%s/%u/%u/%s", f->run, cell, boot, attempt, file);
+}
+
+/* The pids of QEMUs of this test's roots, 0 if there are none. */
+static pid_t find_qemu(const struct fixture *f, unsigned int slot)
+{
+	_cleanup_free_ char *pattern = xasprintf("%s/cache/virt/%u/lib/qemu/domain-", f->dir, slot), *out = NULL;
+	char *argv[] = { (char *)"pgrep", (char *)"-f", pattern, NULL };
+
+	/* pgrep's own command line holds the pattern, but pgrep leaves itself out */
+	return proc_capture(argv, now_ns() + 10 * NSEC_PER_SEC, 4096, &out, NULL) == 0 ? (pid_t)atoi(out) : 0;
+}
+
+static void wait_gone(const struct fixture *f, unsigned int slot)
+{
+	for (int i = 0; i < 3000 && find_qemu(f, slot); i++)
+		usleep(10000);
+	assert_int_equal(find_qemu(f, slot), 0);
+}
+
+static void ends(const struct fixture *f, const char *cell, int code, enum outcome outcome, const char *reason)
+{
+	_cleanup_free_ char *out = NULL, *done = attempt_file(f, cell, 1, 1, "done.json");
+	_cleanup_free_ char *initramfs = attempt_file(f, cell, 1, 1, "initramfs");
+	struct boot_result result;
+
+	if (BOOT(&out, f->run, cell, "1") != code)
+		fail_msg("%s: %s", cell, out);
+	boot_result_of(f->run, cell, 1, &result);
+	if (result.outcome != outcome || (reason && !strstr(result.reason, reason)))
+		fail_msg("%s: %s: %s", cell, outcome_names[result.outcome], result.reason ? result.reason : "");
+	assert_true(path_exists(done));
+	assert_false(path_exists(initramfs));
+	boot_result_free(&result);
+}
+
+static void a_boot_is_recorded(void **state)
+{
+	static const char *const files[] = { "claim.json",  "host.json",  "job",      "stream",
+					     "console.log", "domain.xml", "done.json" };
+	const struct fixture *f = *state;
+	_cleanup_free_ char *path = NULL, *host = NULL;
+
+	REQUIRE_GUESTS(f);
+	ends(f, "ok", 0, OUTCOME_OK, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_free_ char *file = attempt_file(f, "ok", 1, 1, files[i]);
+
+		if (!path_exists(file))
+			fail_msg("%s is not there", file);
+	}
+	path = attempt_file(f, "ok", 1, 1, "host.json");
+	assert_int_equal(file_read(path, 65536, &host, NULL, NULL), 0);
+	assert_non_null(strstr(host, "\"guest\": \"qemu\""));
+	assert_non_null(strstr(host, "\"sealed\": true"));
+	assert_non_null(strstr(host, "\"initramfs_sha256\": \""));
+}
+
+static void same_seed_same_bytes(void **state)
+{
+	const struct fixture *f = *state;
+	struct boot_result one, again, other;
+
+	REQUIRE_GUESTS(f);
+	assert_int_equal(BOOT(NULL, f->run, "ok", "2"), 0);
+	assert_int_equal(BOOT(NULL, "--slot=4", f->run, "ok", "2"), 0);
+	assert_int_equal(BOOT(NULL, f->run, "ok", "3"), 0);
+	boot_attempt_of(f->run, "ok", 2, 1, &one);
+	boot_attempt_of(f->run, "ok", 2, 2, &again);
+	boot_attempt_of(f->run, "ok", 3, 1, &other);
+	assert_int_equal(one.outcome, OUTCOME_OK);
+	assert_string_equal(one.sha256, again.sha256);
+	assert_string_not_equal(one.sha256, other.sha256);
+	boot_result_free(&one);
+	boot_result_free(&again);
+	boot_result_free(&other);
+}
+
+static void guests_that_go_wrong(void **state)
+{
+	const struct fixture *f = *state;
+
+	REQUIRE_GUESTS(f);
+	ends(f, "short-time", 0, OUTCOME_TIMEOUT, "the guest still ran after 4 s");
+	ends(f, "panic", 0, OUTCOME_GUEST_CRASHED, "panic");
+	ends(f, "wrong-page-size", 0, OUTCOME_BOOT_FAILED, "wrong page size");
+}
+
+static void hosts_that_fail(void **state)
+{
+	const struct fixture *f = *state;
+
+	REQUIRE_GUESTS(f);
+	ends(f, "changed", 3, OUTCOME_HOST_FAILED, "has changed since the run was planned");
+	ends(f, "too-large", 3, OUTCOME_HOST_FAILED, "QEMU: cannot set up guest memory");
+}
+
+static int status_of(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void interrupted(void **state)
+{
+	const struct fixture *f = *state;
+	struct boot_result result;
+	pid_t pid;
+
+	REQUIRE_GUESTS(f);
+	pid = BOOT_START("--slot=1", f->run, "long", "1");
+	boot_wait_for(f->run, "long", 1, 1, "stream");
+	kill(pid, SIGINT);
+	assert_int_equal(status_of(pid), 130);
+	assert_int_equal(find_qemu(f, 1), 0);
+	boot_result_of(f->run, "long", 1, &result);
+	assert_int_equal(result.outcome, OUTCOME_INCOMPLETE);
+	assert_non_null(strstr(result.reason, "interrupted"));
+	assert_false(result.running);
+	boot_result_free(&result);
+}
+
+/* Its guest goes on; the next owner of the slot ends it. */
+static void killed(void **state)
+{
+	const struct fixture *f = *state;
+	struct boot_result result;
+	pid_t pid;
+
+	REQUIRE_GUESTS(f);
+	pid = BOOT_START("--slot=2", f->run, "long", "2");
+	boot_wait_for(f->run, "long", 2, 1, "stream");
+	kill(pid, SIGKILL);
+	assert_int_equal(status_of(pid), 128 + SIGKILL);
+	assert_true(find_qemu(f, 2) > 0);
+	boot_result_of(f->run, "long", 2, &result);
+	assert_int_equal(result.outcome, OUTCOME_INCOMPLETE);
+	boot_result_free(&result);
+	assert_int_equal(BOOT(NULL, "--slot=2", f->run, "ok", "5"), 0);
+	boot_result_of(f->run, "ok", 5, &result);
+	assert_int_equal(result.outcome, OUTCOME_OK);
+	boot_result_free(&result);
+	assert_int_equal(find_qemu(f, 2), 0);
+}
+
+/* Nobody is there to see it, and it ends all the same: complete, and without its QEMU. */
+static void an_orphan_finishes(void **state)
+{
+	const struct fixture *f = *state;
+	struct boot_result one, orphan;
+	pid_t pid;
+
+	REQUIRE_GUESTS(f);
+	assert_int_equal(BOOT(NULL, f->run, "ok", "6"), 0);
+	pid = BOOT_START("--slot=3", f->run, "ok", "6");
+	/* before its first line the guest may still be paused, and would stay so */
+	boot_wait_for(f->run, "ok", 6, 2, "console.log");
+	kill(pid, SIGKILL);
+	status_of(pid);
+	wait_gone(f, 3);
+	boot_attempt_of(f->run, "ok", 6, 1, &one);
+	boot_attempt_of(f->run, "ok", 6, 2, &orphan);
+	assert_int_equal(orphan.outcome, OUTCOME_OK);
+	assert_string_equal(orphan.sha256, one.sha256);
+	boot_result_free(&one);
+	boot_result_free(&orphan);
+}
+
+static void qemu_is_killed(void **state)
+{
+	const struct fixture *f = *state;
+	struct boot_result result;
+	pid_t pid;
+
+	REQUIRE_GUESTS(f);
+	pid = BOOT_START("--slot=1", f->run, "long", "7");
+	boot_wait_for(f->run, "long", 7, 1, "stream");
+	kill(find_qemu(f, 1), SIGKILL);
+	assert_int_equal(status_of(pid), 3);
+	boot_result_of(f->run, "long", 7, &result);
+	assert_int_equal(result.outcome, OUTCOME_HOST_FAILED);
+	assert_string_equal(result.reason, "QEMU is gone: signal 9");
+	boot_result_free(&result);
+	pid = BOOT_START("--slot=1", f->run, "long", "8");
+	boot_wait_for(f->run, "long", 8, 1, "stream");
+	kill(find_qemu(f, 1), SIGABRT);
+	assert_int_equal(status_of(pid), 0);
+	boot_result_of(f->run, "long", 8, &result);
+	assert_int_equal(result.outcome, OUTCOME_GUEST_CRASHED);
+	boot_result_free(&result);
+}
+
+/* A guest that fills its files is ended. The host may not tell a guest's bytes from others': the files are made to grow
+ * from here. */
+static void files_that_outgrow_their_caps(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *console = NULL;
+	struct boot_result result;
+	pid_t pid;
+
+	REQUIRE_GUESTS(f);
+	console = attempt_file(f, "long", 9, 1, "console.log");
+	pid = BOOT_START("--slot=1", f->run, "long", "9");
+	boot_wait_for(f->run, "long", 9, 1, "stream");
+	assert_int_equal(truncate(console, CONSOLE_SIZE_MAX + 1), 0);
+	assert_int_equal(status_of(pid), 0);
+	assert_int_equal(find_qemu(f, 1), 0);
+	boot_result_of(f->run, "long", 9, &result);
+	assert_int_equal(result.outcome, OUTCOME_WORKLOAD_FAILED);
+	assert_non_null(strstr(result.reason, "to its console"));
+	boot_result_free(&result);
+}
+
+static void a_slot_has_one_owner(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *out = NULL;
+	pid_t pid;
+
+	REQUIRE_GUESTS(f);
+	pid = BOOT_START("--slot=1", f->run, "long", "10");
+	boot_wait_for(f->run, "long", 10, 1, "stream");
+	assert_int_equal(BOOT(&out, "--slot=1", f->run, "ok", "10"), 3);
+	assert_non_null(strstr(out, "held by another process"));
+	kill(pid, SIGTERM);
+	assert_int_equal(status_of(pid), 130);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_boot_is_recorded),
+		cmocka_unit_test(same_seed_same_bytes),
+		cmocka_unit_test(guests_that_go_wrong),
+		cmocka_unit_test(hosts_that_fail),
+		cmocka_unit_test(interrupted),
+		cmocka_unit_test(killed),
+		cmocka_unit_test(an_orphan_finishes),
+		cmocka_unit_test(qemu_is_killed),
+		cmocka_unit_test(files_that_outgrow_their_caps),
+		cmocka_unit_test(a_slot_has_one_owner),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
