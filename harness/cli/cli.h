@@ -42,6 +42,9 @@ struct cli_plan {
 int cli_plan_load(const char *matrix_path, const char *only, struct cli_plan *ret_plan, struct err *err);
 void cli_plan_free(struct cli_plan *plan);
 
+/* Guests need QEMU, unless they are fake: ERR_HOST with what installs it. */
+int cli_need_qemu(const struct host_caps *caps, struct err *err);
+
 /* Options for a schedule on this host. */
 struct schedule_options cli_schedule_options(const struct host_caps *caps, unsigned int jobs);
 

@@ -227,14 +227,15 @@ int cmd_run(int argc, char **argv)
 	if (!cli_parse(&argp, argc, argv, &args))
 		return 2;
 	if (args.resume) {
-		if (host_probe(&cli.caps, &err) < 0 || run_open(args.subject, &run, &err) < 0)
+		if (host_probe(&cli.caps, &err) < 0 || cli_need_qemu(&cli.caps, &err) < 0 ||
+		    run_open(args.subject, &run, &err) < 0)
 			return cli_fail(&err);
 	} else {
 		if (cli_plan_load(args.subject, args.only, &cli, &err) < 0)
 			return cli_fail(&err);
 		if (args.dry_run)
 			return dry_run(&cli);
-		if (make_run(&args, &cli, &run, &err) < 0)
+		if (cli_need_qemu(&cli.caps, &err) < 0 || make_run(&args, &cli, &run, &err) < 0)
 			return cli_fail(&err);
 	}
 	schedule = cli_schedule_options(&cli.caps, args.jobs);

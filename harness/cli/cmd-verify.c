@@ -76,7 +76,7 @@ int cmd_verify(int argc, char **argv)
 
 	if (!cli_parse(&argp, argc, argv, &args))
 		return 2;
-	if (host_probe(&caps, &err) < 0 || run_open(args.run, &run, &err) < 0 ||
+	if (host_probe(&caps, &err) < 0 || cli_need_qemu(&caps, &err) < 0 || run_open(args.run, &run, &err) < 0 ||
 	    repeat_choose(run, args.sample, &repeats, &n, &err) < 0)
 		return cli_fail(&err);
 	schedule = cli_schedule_options(&caps, args.jobs);

@@ -73,7 +73,7 @@ static int look_up_kernels(struct plan *plan, struct err *err)
 			continue;
 		found = kernel_lookup(spec, &plan->images[k], err);
 		if (found < 0)
-			return err_wrap(err, "%s:%d: kernel '%s'", matrix->path, spec->line, spec->label);
+			return err_wrap(err, "%s:%d", matrix->path, spec->line);
 		plan->ready[k] = found > 0;
 	}
 	return 0;
@@ -154,7 +154,7 @@ int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct er
 		if (plan->cells[i].skip || plan->ready[k])
 			continue;
 		if (kernel_ensure(spec, progress, ctx, &image, err) < 0)
-			return err_wrap(err, "%s:%d: kernel '%s'", plan->matrix->path, spec->line, spec->label);
+			return err_wrap(err, "%s:%d", plan->matrix->path, spec->line);
 		kernel_image_free(plan->images[k]);
 		plan->images[k] = image;
 		plan->ready[k] = true;

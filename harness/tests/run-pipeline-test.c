@@ -226,13 +226,31 @@ static void missing_things_are_named(void **state)
 	absent = scratch_write(f->dir, "absent.yaml", t1, strlen(t1));
 	x86 = scratch_write(f->dir, "x86.yaml", t2, strlen(t2));
 	assert_int_not_equal(GRANULE(&out, "run", absent, "-o", run), 0);
-	assert_non_null(strstr(out, "absent.yaml:3: kernel 'k'"));
+	assert_non_null(strstr(out, "absent.yaml:3: kernels.k: "));
 	assert_non_null(strstr(out, "gone/Image"));
 	assert_int_not_equal(GRANULE(&out2, "run", x86, "-o", run), 0);
 	assert_non_null(strstr(out2, "x86"));
 	none = write_matrix(f, "only.yaml", "  w: { null: { } }\n", 1);
 	assert_int_equal(GRANULE(&out3, "run", none, "--only", "nothing.*", "-o", run), 2);
 	assert_non_null(strstr(out3, "--only 'nothing.*'"));
+	assert_false(path_exists(run));
+}
+
+/* Guests need QEMU; the plan does not. Nothing is made before the error. */
+static void no_qemu_is_said_first(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f, "q.yaml", "  w: { null: { } }\n", 1), *out = NULL;
+	_cleanup_free_ char *run = path_join(f->dir, "no-qemu"), *path = xstrdup(getenv("PATH"));
+
+	unsetenv("GRANULE_FAKE");
+	setenv("PATH", f->dir, 1);
+	int listed = GRANULE(NULL, "list", matrix), code = GRANULE(&out, "run", matrix, "-o", run);
+	setenv("PATH", path, 1);
+	setenv("GRANULE_FAKE", "1", 1);
+	assert_int_equal(listed, 0);
+	assert_int_equal(code, 3);
+	assert_non_null(strstr(out, "qemu-system-aarch64 is not on PATH; `make deps`"));
 	assert_false(path_exists(run));
 }
 
@@ -260,6 +278,7 @@ int main(void)
 		cmocka_unit_test(two_schedulers_do_not_share_a_run),
 		cmocka_unit_test(usage_errors_exit_2),
 		cmocka_unit_test(missing_things_are_named),
+		cmocka_unit_test(no_qemu_is_said_first),
 		cmocka_unit_test(output_directory_in_use_is_kept),
 	};
 
