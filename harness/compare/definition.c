@@ -28,7 +28,7 @@ static const struct rule {
 	{ "programs.init", NULL, SEVERITY_NOTE, false }, /* the agent sleeps while others are measured */
 	{ "programs.*", "workloads", SEVERITY_TIME, false },
 	{ "guest.accel", NULL, SEVERITY_NOTE, false }, /* the basis that came of it has its own rule */
-	{ "guest.timeout_s", NULL, SEVERITY_NOTE, false },
+	{ "guest.timeout*", NULL, SEVERITY_NOTE, false },
 	{ "guest.*", NULL, SEVERITY_ALL, false },
 	{ "trials.*", NULL, SEVERITY_NOTE, false },
 	{ "knobs.*", "folios", SEVERITY_NOTE, false },

@@ -63,13 +63,28 @@ static bool all_same(const double *base, const double *other, size_t n)
 	return true;
 }
 
-static char *resolution_text(const struct row *row)
+static char *resolution_amount(const struct row *row)
 {
 	char text[24];
 
 	if (!strcmp(row->metric->unit, "bytes"))
-		return xasprintf("below resolution (%s)", size_human(row->resolution, text));
-	return xasprintf("below resolution (%.3g %s)", row->resolution, row->metric->unit);
+		return xstrdup(size_human(row->resolution, text));
+	return xasprintf("%.3g %s", row->resolution, row->metric->unit);
+}
+
+static char *resolution_text(const struct row *row)
+{
+	_cleanup_free_ char *amount = resolution_amount(row);
+
+	return xasprintf("below resolution (%s)", amount);
+}
+
+/* The direction is sure, the amount is not. */
+static char *resolution_note(const struct row *row)
+{
+	_cleanup_free_ char *amount = resolution_amount(row);
+
+	return xasprintf("the amount is known to within %s only", amount);
 }
 
 static void judge_unclear(struct row *row, const struct change *c, double change, double r, size_t n,
@@ -102,10 +117,11 @@ static void judge_interval(struct row *row, const struct change *c, size_t n, en
 
 	if (row->has_change && low >= -e && high <= e)
 		set_verdict(row, VERDICT_SAME, NULL);
-	else if (fabs(change) <= r)
+	else if (fabs(change) <= (r < e ? r : r + e))
 		set_verdict(row, VERDICT_NOT_JUDGED, resolution_text(row));
 	else if ((low > 0 || high < 0) && (fabs(change) >= e || !row->has_change))
-		set_verdict(row, which_way(row->metric, basis, change), NULL);
+		set_verdict(row, which_way(row->metric, basis, change),
+			    r > fabs(change) / 4 ? resolution_note(row) : NULL);
 	else
 		judge_unclear(row, c, change, r, n, options);
 }

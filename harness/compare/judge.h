@@ -8,7 +8,7 @@
  *   all pairs exactly equal                   same (one seed is enough for counts, memory and the instruction clock)
  *   one seed                                  not judged if within the resolution, else unclear
  *   widened interval inside [-e, e]           same
- *   |change| at most r                        not judged: below resolution
+ *   |change| at most r (r + e where r >= e)   not judged: below resolution; what is left of it does not matter
  *   widened interval without 0, |change| >= e better or worse (shorter or longer on the instruction clock)
  *   else                                      unclear, with the number of seeds that would settle it
  *

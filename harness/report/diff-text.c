@@ -204,6 +204,17 @@ static void phase_of(const struct row *row, char *buf, size_t size)
 	snprintf(buf, size, "%.*s", (int)strcspn(row->name, "."), row->name);
 }
 
+static bool side_is_zero(const struct side *side)
+{
+	return !side->present || (side->min == 0 && side->max == 0);
+}
+
+/* Hundreds of counters stay at zero; the JSON has them. */
+static bool row_shown(const struct row *row, bool all)
+{
+	return row->counts || (all && !(side_is_zero(&row->base) && side_is_zero(&row->other)));
+}
+
 /* Speed first, then what explains it, then what it costs. */
 static int row_rank(const struct row *row)
 {
@@ -246,7 +257,7 @@ static void add_phase(struct table *t, const struct pair *pair, size_t from, con
 			char of[200];
 
 			phase_of(&pair->rows[i], of, sizeof(of));
-			if (strcmp(of, phase) || row_rank(&pair->rows[i]) != rank || !(all || pair->rows[i].counts))
+			if (strcmp(of, phase) || row_rank(&pair->rows[i]) != rank || !row_shown(&pair->rows[i], all))
 				continue;
 			if (!titled) {
 				table_line(t);
@@ -293,7 +304,7 @@ static void add_pair(const struct comparison *c, const struct pair *pair, bool a
 	size_t shown = 0;
 
 	for (size_t i = 0; i < pair->n_rows; i++)
-		shown += (all || pair->rows[i].counts);
+		shown += row_shown(&pair->rows[i], all);
 	text_add(out, "\n");
 	if (c->axis)
 		text_add(out, "%s\n", pair->name);
@@ -348,16 +359,21 @@ static void add_total(const struct comparison *c, bool all, struct text *out)
 {
 	struct text line = { 0 };
 	_cleanup_free_ char *s = NULL;
-	size_t hidden = 0;
+	size_t hidden = 0, zero = 0;
 
-	for (size_t i = 0; i < c->n_pairs; i++)
-		for (size_t k = 0; k < c->pairs[i].n_rows; k++)
-			hidden += c->pairs[i].n_pairs && !(all || c->pairs[i].rows[k].counts);
+	for (size_t i = 0; i < c->n_pairs; i++) {
+		for (size_t k = 0; c->pairs[i].n_pairs && k < c->pairs[i].n_rows; k++) {
+			hidden += !row_shown(&c->pairs[i].rows[k], all) && row_shown(&c->pairs[i].rows[k], true);
+			zero += !row_shown(&c->pairs[i].rows[k], true);
+		}
+	}
 	for (int v = 0; v <= VERDICT_NOT_JUDGED; v++)
 		if (c->by_verdict[v])
 			text_add(&line, "%s%zu %s", line.len ? ", " : "", c->by_verdict[v], verdict_names[v]);
 	if (hidden)
 		text_add(&line, "%s%zu more metrics with --all", line.len ? "; " : "", hidden);
+	if (zero && all)
+		text_add(&line, "%s%zu counters stayed at zero", line.len ? "; " : "", zero);
 	s = text_steal(&line);
 	text_add(out, "\n");
 	text_wrap(out, "", *s ? s : "nothing was compared", REPORT_WIDTH);

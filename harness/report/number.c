@@ -55,6 +55,8 @@ static const char *one_change(double change, int digits, const char *percent, ch
 {
 	if (change == 0)
 		snprintf(buf, NUMBER_SIZE, "0%s", percent);
+	else if (fabs(100 * change) * pow(10, digits) < 0.5)
+		snprintf(buf, NUMBER_SIZE, "%.*f%s", digits, 0.0, percent);
 	else
 		snprintf(buf, NUMBER_SIZE, "%+.*f%s", digits, 100 * change, percent);
 	return buf;

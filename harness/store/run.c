@@ -101,7 +101,32 @@ static char *format_metrics(const struct cell_record *cells, size_t n_cells)
 	return text_steal(&out);
 }
 
-static char *format_header(const json_t *header)
+static const char *kernel_label(const struct cell_record *cell)
+{
+	for (size_t i = 0; i < cell->n_axes; i++)
+		if (!strcmp(cell->axes[i].axis, "kernels"))
+			return cell->axes[i].label;
+	return NULL;
+}
+
+/* {label: {release, page_bytes, sha256}} of the kernels that cells run on. */
+static json_t *kernels_json(const struct cell_record *cells, size_t n_cells)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < n_cells; i++) {
+		const char *label = kernel_label(&cells[i]);
+
+		if (!label || cells[i].skip || json_object_get(o, label))
+			continue;
+		json_object_set_new(o, label,
+				    json_pack("{ss,sI,ss}", "release", cells[i].kernel_release, "page_bytes",
+					      (json_int_t)cells[i].page_bytes, "sha256", cells[i].kernel_sha256));
+	}
+	return o;
+}
+
+static char *format_header(const json_t *header, const struct cell_record *cells, size_t n_cells)
 {
 	json_t *o = header ? json_deep_copy(header) : json_object();
 	char schema[32], created[32];
@@ -118,6 +143,8 @@ static char *format_header(const json_t *header)
 		strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &tm);
 		json_object_set_new(o, "created", json_string(created));
 	}
+	if (!json_object_get(o, "kernels"))
+		json_object_set_new(o, "kernels", kernels_json(cells, n_cells));
 	text = json_dumps(o, JSON_INDENT(1) | JSON_SORT_KEYS);
 	json_decref(o);
 	return text;
@@ -156,7 +183,7 @@ int run_create(const char *dir, const char *matrix_text, json_t *header, const s
 	}
 	lines = text_steal(&text);
 	metrics = format_metrics(cells, n_cells);
-	run = format_header(header);
+	run = format_header(header, cells, n_cells);
 	if (write_part(dir, "cells.jsonl", lines, strlen(lines), err) < 0 ||
 	    write_part(dir, "metrics.jsonl", metrics, strlen(metrics), err) < 0)
 		return -1;
