@@ -69,8 +69,9 @@ int cli_need_qemu(const struct host_caps *caps, struct err *err)
 {
 	if (caps->qemu || getenv("GRANULE_FAKE"))
 		return 0;
-	return err_set(err, ERR_HOST,
-		       "qemu-system-aarch64 is not on PATH; `make deps` installs it (Debian's package qemu-system-arm)");
+	return err_set(
+		err, ERR_HOST,
+		"qemu-system-aarch64 is not on PATH; `make deps` installs it (Debian's package qemu-system-arm)");
 }
 
 struct schedule_options cli_schedule_options(const struct host_caps *caps, unsigned int jobs)

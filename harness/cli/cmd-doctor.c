@@ -128,9 +128,9 @@ static struct finding check_memory(const struct host_caps *caps)
 	return finding(FINE,
 		       xasprintf("%s available, %llu cpus: %llu guests of 3 GiB at a time", size,
 				 (unsigned long long)caps->cpus,
-				 (unsigned long long)(caps->memory_bytes / DEFAULT_GUEST_BYTES < caps->cpus ?
-							      caps->memory_bytes / DEFAULT_GUEST_BYTES :
-							      caps->cpus)),
+				 (unsigned long long)(caps->memory_bytes / DEFAULT_GUEST_BYTES < caps->cpus
+							      ? caps->memory_bytes / DEFAULT_GUEST_BYTES
+							      : caps->cpus)),
 		       NULL);
 }
 
@@ -138,8 +138,12 @@ static const struct {
 	const char *name;
 	struct finding (*check)(const struct host_caps *caps);
 } checks[] = {
-	{ "qemu", check_qemu },		     { "kvm", check_kvm },     { "libvirt", check_libvirt },
-	{ "compiler", check_compiler },	     { "guest", check_guest_programs }, { "cache", check_cache },
+	{ "qemu", check_qemu },
+	{ "kvm", check_kvm },
+	{ "libvirt", check_libvirt },
+	{ "compiler", check_compiler },
+	{ "guest", check_guest_programs },
+	{ "cache", check_cache },
 	{ "memory", check_memory },
 };
 
@@ -150,10 +154,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return key == ARGP_KEY_ARG ? ARGP_ERR_UNKNOWN : 0;
 }
 
-static const struct argp argp = { NULL, parse, "",
+static const struct argp argp = { NULL,
+				  parse,
+				  "",
 				  "Print what this host can do, what is missing, and the command that fixes it.\vExit "
 				  "code 0: granule can run here; 3: something is missing.",
-				  NULL, NULL, NULL };
+				  NULL,
+				  NULL,
+				  NULL };
 
 int cmd_doctor(int argc, char **argv)
 {

@@ -45,10 +45,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp argp = { options, parse, "MATRIX",
+static const struct argp argp = { options,
+				  parse,
+				  "MATRIX",
 				  "Print the cells of MATRIX, those that will be skipped and why, and what a run will "
 				  "cost. Boots and builds nothing.",
-				  NULL, NULL, NULL };
+				  NULL,
+				  NULL,
+				  NULL };
 
 static void print_kernels(const struct plan *plan)
 {
@@ -80,8 +84,8 @@ static void print_cost(const struct plan *plan)
 	       plan->n_cells, plan->n_runnable, plan->n_cells - plan->n_runnable, boots,
 	       (unsigned long long)m->trials.seeds, (unsigned long long)m->trials.warmups,
 	       (unsigned long long)m->trials.samples, builds);
-	printf("about %d:%02d of wall time at -j %u if a boot takes %d s\n", (int)seconds / 60, (int)seconds % 60,
-	       jobs, BOOT_SECONDS);
+	printf("about %d:%02d of wall time at -j %u if a boot takes %d s\n", (int)seconds / 60, (int)seconds % 60, jobs,
+	       BOOT_SECONDS);
 }
 
 int cmd_list(int argc, char **argv)

@@ -70,11 +70,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp argp = { options, parse, "MATRIX | --resume RUN",
-				  "Run every cell of MATRIX once for each seed, build the kernels that are missing, and "
-				  "leave a run directory.\vA run that was interrupted, killed or ran out of disk goes on "
-				  "with --resume; finished boots are never repeated.",
-				  NULL, NULL, NULL };
+static const struct argp argp = {
+	options,
+	parse,
+	"MATRIX | --resume RUN",
+	"Run every cell of MATRIX once for each seed, build the kernels that are missing, and "
+	"leave a run directory.\vA run that was interrupted, killed or ran out of disk goes on "
+	"with --resume; finished boots are never repeated.",
+	NULL,
+	NULL,
+	NULL
+};
 
 /* Build progress: redrawn on a terminal, a line each ten percent elsewhere. */
 struct build_progress {
@@ -192,8 +198,7 @@ static int dry_run(const struct cli_plan *cli)
 {
 	for (size_t i = 0; i < cli->plan->n_cells; i++)
 		if (!cli->plan->cells[i].skip)
-			printf("%s x %llu\n", cli->plan->cells[i].id,
-			       (unsigned long long)cli->matrix->trials.seeds);
+			printf("%s x %llu\n", cli->plan->cells[i].id, (unsigned long long)cli->matrix->trials.seeds);
 	return 0;
 }
 

@@ -40,11 +40,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp argp = { options, parse, "RUN",
-				  "Boot finished cells of RUN again with the same seeds and compare their streams byte "
-				  "for byte.\vExit code 0: all identical. 1: a stream differs; the first record that does "
-				  "is named and the repeated run is kept.",
-				  NULL, NULL, NULL };
+static const struct argp argp = {
+	options,
+	parse,
+	"RUN",
+	"Boot finished cells of RUN again with the same seeds and compare their streams byte "
+	"for byte.\vExit code 0: all identical. 1: a stream differs; the first record that does "
+	"is named and the repeated run is kept.",
+	NULL,
+	NULL,
+	NULL
+};
 
 static int report(const struct repeat *repeats, size_t n, const char *kept)
 {
@@ -53,8 +59,7 @@ static int report(const struct repeat *repeats, size_t n, const char *kept)
 	for (size_t i = 0; i < n; i++) {
 		identical += repeats[i].identical;
 		if (!repeats[i].identical)
-			printf("%s boot %u differs: %s\n", repeats[i].cell->id, repeats[i].boot,
-			       repeats[i].difference);
+			printf("%s boot %u differs: %s\n", repeats[i].cell->id, repeats[i].boot, repeats[i].difference);
 	}
 	printf("%zu of %zu boots gave the same bytes again\n", identical, n);
 	if (kept)

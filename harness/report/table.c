@@ -25,7 +25,7 @@ struct table *table_new(const struct table_column *columns, bool colour)
 	/* wider than any line, so that nothing is cut: widths are kept by breaking cells */
 	scols_table_set_termwidth(t->tb, 4 * REPORT_WIDTH);
 	scols_table_enable_colors(t->tb, colour);
-	for (int i = 0; columns[i].title && i < (int)ARRAY_SIZE(t->widths); i++) {
+	for (int i = 0; i < (int)ARRAY_SIZE(t->widths) && columns[i].title; i++) {
 		struct libscols_column *c = scols_table_new_column(
 			t->tb, columns[i].title, 0, SCOLS_FL_WRAP | (columns[i].right ? SCOLS_FL_RIGHT : 0));
 

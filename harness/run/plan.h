@@ -12,8 +12,8 @@ struct plan {
 	const struct matrix *matrix;  /* borrowed */
 	const struct host_caps *caps; /* borrowed */
 	struct kernel_image **images; /* owned: one a kernel of the matrix, in its order; NULL: no cell needs it */
-	bool *ready;                  /* owned: the Image exists; else plan_build() makes it */
-	struct cell *cells;           /* owned; skip holds the reason, whoever found it */
+	bool *ready;		      /* owned: the Image exists; else plan_build() makes it */
+	struct cell *cells;	      /* owned; skip holds the reason, whoever found it */
 	size_t n_cells, n_runnable;
 };
 

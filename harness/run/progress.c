@@ -69,8 +69,8 @@ static void find_stream(const struct progress *p, struct progress_guest *g)
 	struct stat st;
 
 	for (unsigned int attempt = 1; attempt < 1000; attempt++) {
-		_cleanup_free_ char *path = xasprintf("%s/cells/%s/%u/%u/stream", p->run->dir, g->cell->id, g->boot,
-						      attempt);
+		_cleanup_free_ char *path =
+			xasprintf("%s/cells/%s/%u/%u/stream", p->run->dir, g->cell->id, g->boot, attempt);
 		_cleanup_free_ char *dir = xstrndup(path, strlen(path) - strlen("/stream"));
 
 		if (stat(dir, &st) < 0)

@@ -13,14 +13,14 @@ struct progress_guest {
 	const struct cell_record *cell; /* borrowed; NULL: the slot is free */
 	unsigned int boot;
 	uint64_t began_ns;
-	char *stream_path;   /* owned: found once the attempt is there */
-	size_t offset;       /* of the stream, parsed so far */
+	char *stream_path; /* owned: found once the attempt is there */
+	size_t offset;	   /* of the stream, parsed so far */
 	uint32_t sequence;
-	char step[96];       /* "page_fault1 sample 2" */
+	char step[96]; /* "page_fault1 sample 2" */
 };
 
 struct progress {
-	const struct run *run; /* borrowed */
+	const struct run *run;	       /* borrowed */
 	struct progress_guest *guests; /* owned; one a slot */
 	size_t n_guests;
 	size_t n_total, n_done, n_done_before;

@@ -34,9 +34,10 @@ int repeat_choose(const struct run *run, unsigned int sample, struct repeat **re
 		}
 	}
 	if (!n)
-		return err_set(err, ERR_CONFIG,
-			       "%s: nothing to repeat: no boot is ok on the simulated basis, and no other basis is sealed",
-			       run->dir);
+		return err_set(
+			err, ERR_CONFIG,
+			"%s: nothing to repeat: no boot is ok on the simulated basis, and no other basis is sealed",
+			run->dir);
 	keep = sample && sample < n ? sample : n;
 	for (size_t i = 0; i < keep; i++)
 		all[i] = all[i * n / keep];
@@ -90,8 +91,8 @@ static int compare_one(const struct run *run, const struct run *again, struct re
 			r->difference = xasprintf("was ok, is now %s: %s", outcome_names[after.outcome],
 						  after.reason ? after.reason : "");
 		else
-			r->difference = stream_difference(before.stream, before.stream_len, after.stream,
-							  after.stream_len);
+			r->difference =
+				stream_difference(before.stream, before.stream_len, after.stream, after.stream_len);
 		r->identical = !r->difference;
 	}
 	boot_result_free(&before);
@@ -99,9 +100,10 @@ static int compare_one(const struct run *run, const struct run *again, struct re
 	return rc;
 }
 
-int repeat_run(const struct run *run, struct repeat *repeats, size_t n, struct schedule_options *options,
+int repeat_run(const struct run *run, struct repeat *repeats, size_t n, const struct schedule_options *options,
 	       char **ret_dir, struct err *err)
 {
+	struct schedule_options chosen = *options;
 	struct wanted wanted = { repeats, n };
 	struct schedule_result result;
 	_cleanup_(run_free_p) struct run *again = NULL;
@@ -110,9 +112,9 @@ int repeat_run(const struct run *run, struct repeat *repeats, size_t n, struct s
 
 	if (repeat_scratch(run, run->cells, run->n_cells, &dir, &again, err) < 0)
 		return -1;
-	options->wanted = is_chosen;
-	options->wanted_ctx = &wanted;
-	if (schedule_run(again, options, &result, err) < 0) {
+	chosen.wanted = is_chosen;
+	chosen.wanted_ctx = &wanted;
+	if (schedule_run(again, &chosen, &result, err) < 0) {
 		remove_tree(dir, NULL);
 		return -1;
 	}

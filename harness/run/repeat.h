@@ -21,7 +21,7 @@ void repeats_free(struct repeat *repeats, size_t n);
 
 /* Boot them again. @ret_dir: the scratch run directory, owned by the caller; removed already (and NULL) if all were
  * identical. */
-int repeat_run(const struct run *run, struct repeat *repeats, size_t n, struct schedule_options *options,
+int repeat_run(const struct run *run, struct repeat *repeats, size_t n, const struct schedule_options *options,
 	       char **ret_dir, struct err *err);
 
 /* A run directory under $TMPDIR with @cells of @of. */

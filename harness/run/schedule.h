@@ -15,12 +15,12 @@ struct schedule_options {
 	/* Only boots that this accepts are run and counted; NULL: all. */
 	bool (*wanted)(void *ctx, const struct cell_record *cell, unsigned int boot);
 	void *wanted_ctx;
-	bool plain;            /* progress as plain lines (no terminal, or CI) */
+	bool plain; /* progress as plain lines (no terminal, or CI) */
 	bool quiet;
 };
 
 struct schedule_result {
-	size_t n_boots, n_done_before;        /* owed in all; complete when this began */
+	size_t n_boots, n_done_before;		   /* owed in all; complete when this began */
 	size_t by_outcome[OUTCOME_INCOMPLETE + 1]; /* of boots, at the end */
 };
 

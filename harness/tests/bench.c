@@ -56,10 +56,9 @@ static void make_initramfs(struct subject *s)
 		entries[i] = (struct initramfs_entry){ .path = s->cell->programs[i].guest_path,
 						       .mode = S_IFREG | 0755,
 						       .host_path = s->cell->programs[i].host_path };
-	entries[n] = (struct initramfs_entry){ .path = "job",
-					       .mode = S_IFREG | 0644,
-					       .data = s->cell->job,
-					       .len = strlen(s->cell->job) };
+	entries[n] = (struct initramfs_entry){
+		.path = "job", .mode = S_IFREG | 0644, .data = s->cell->job, .len = strlen(s->cell->job)
+	};
 	if (initramfs_write(s->initramfs, entries, n + 1, &err) < 0)
 		die(&err);
 	free(entries);
@@ -69,16 +68,42 @@ static pid_t start_raw(const struct subject *s, const char *stream)
 {
 	_cleanup_free_ char *chardev = xasprintf("file,id=s,path=%s", stream);
 	_cleanup_free_ char *memory = xasprintf("%llu", (unsigned long long)(s->cell->memory_bytes >> 20));
-	char *argv[] = { s->qemu, (char *)"-M", (char *)"virt,gic-version=3", (char *)"-cpu", s->cell->cpu_model,
-			 (char *)"-smp", (char *)"1", (char *)"-m", memory, (char *)"-icount",
-			 (char *)"shift=1,sleep=off", (char *)"-seed", (char *)"1", (char *)"-rtc",
-			 (char *)"base=2020-01-01,clock=vm", (char *)"-nodefaults", (char *)"-display", (char *)"none",
-			 (char *)"-serial", (char *)"null", (char *)"-global",
-			 (char *)"virtio-serial-pci.ioeventfd=off", (char *)"-device", (char *)"virtio-serial-pci",
-			 (char *)"-chardev", chardev, (char *)"-device",
-			 (char *)"virtserialport,chardev=s,name=org.granule.stream", (char *)"-kernel",
-			 s->cell->kernel_path, (char *)"-initrd", s->initramfs, (char *)"-append",
-			 s->cell->command_line, (char *)"-no-reboot", NULL };
+	char *argv[] = { s->qemu,
+			 (char *)"-M",
+			 (char *)"virt,gic-version=3",
+			 (char *)"-cpu",
+			 s->cell->cpu_model,
+			 (char *)"-smp",
+			 (char *)"1",
+			 (char *)"-m",
+			 memory,
+			 (char *)"-icount",
+			 (char *)"shift=1,sleep=off",
+			 (char *)"-seed",
+			 (char *)"1",
+			 (char *)"-rtc",
+			 (char *)"base=2020-01-01,clock=vm",
+			 (char *)"-nodefaults",
+			 (char *)"-display",
+			 (char *)"none",
+			 (char *)"-serial",
+			 (char *)"null",
+			 (char *)"-global",
+			 (char *)"virtio-serial-pci.ioeventfd=off",
+			 (char *)"-device",
+			 (char *)"virtio-serial-pci",
+			 (char *)"-chardev",
+			 chardev,
+			 (char *)"-device",
+			 (char *)"virtserialport,chardev=s,name=org.granule.stream",
+			 (char *)"-kernel",
+			 s->cell->kernel_path,
+			 (char *)"-initrd",
+			 s->initramfs,
+			 (char *)"-append",
+			 s->cell->command_line,
+			 (char *)"-no-reboot",
+			 NULL };
 	struct err err = ERR_INIT;
 	pid_t pid = proc_spawn(argv, -1, &err);
 
@@ -194,7 +219,9 @@ static void bench_many(const struct subject *s)
 	many.boots = CELLS;
 	if (repeat_scratch(s->run, &many, 1, &dir, &scratch, &err) < 0)
 		die(&err);
-	char *argv[] = { granule, (char *)"run", (char *)"-j", (char *)"2", (char *)"-q", (char *)"--resume", dir, NULL };
+	char *argv[] = {
+		granule, (char *)"run", (char *)"-j", (char *)"2", (char *)"-q", (char *)"--resume", dir, NULL
+	};
 
 	began = now_ns();
 	pid = proc_spawn(argv, open("/dev/null", O_WRONLY | O_CLOEXEC), &err);

@@ -47,11 +47,11 @@ static int teardown(void **state)
 
 static char *write_matrix(const struct fixture *f, const char *name, const char *workloads, unsigned int seeds)
 {
-	_cleanup_free_ char *text =
-		xasprintf("matrix: test\nguest: { memory: 256MiB }\nkernels:\n  4k: { image: Image-4k }\n"
-			  "  64k: { image: Image-64k }\nfolios:\n  off: { thp: never }\n  small: { anon: { 64K: always } }\n"
-			  "workloads:\n%strials: { seeds: %u, warmups: 1, samples: 2 }\n",
-			  workloads, seeds);
+	_cleanup_free_ char *text = xasprintf(
+		"matrix: test\nguest: { memory: 256MiB }\nkernels:\n  4k: { image: Image-4k }\n"
+		"  64k: { image: Image-64k }\nfolios:\n  off: { thp: never }\n  small: { anon: { 64K: always } }\n"
+		"workloads:\n%strials: { seeds: %u, warmups: 1, samples: 2 }\n",
+		workloads, seeds);
 
 	return scratch_write(f->dir, name, text, strlen(text));
 }
@@ -78,7 +78,7 @@ static void failures_have_outcomes(void **state)
 	static const struct {
 		const char *how, *outcome;
 	} cases[] = {
-		{ "exit", "workload-failed" },	{ "signal", "workload-failed" }, { "oops", "guest-crashed" },
+		{ "exit", "workload-failed" }, { "signal", "workload-failed" },	 { "oops", "guest-crashed" },
 		{ "no-hello", "boot-failed" }, { "unsupported", "unsupported" },
 	};
 	const struct fixture *f = *state;
@@ -208,8 +208,8 @@ static void usage_errors_exit_2(void **state)
 		int code = granule(&out, cases[i].args);
 
 		if (code != 2 || !strstr(out, cases[i].said))
-			fail_msg("granule %s: exit %d, wanted 2 and \"%s\":\n%s", cases[i].args[0], code,
-				 cases[i].said, out);
+			fail_msg("granule %s: exit %d, wanted 2 and \"%s\":\n%s", cases[i].args[0], code, cases[i].said,
+				 out);
 	}
 }
 

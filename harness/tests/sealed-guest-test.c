@@ -24,7 +24,7 @@
 
 struct fixture {
 	char *dir, *run; /* owned; run: made once by the first test, at -j 2 under load */
-	char *why_not;   /* owned: why guests cannot run here, or NULL */
+	char *why_not;	 /* owned: why guests cannot run here, or NULL */
 	pid_t load[2];
 };
 
@@ -85,10 +85,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define REQUIRE_GUESTS(f)        \
-	do {                     \
-		if ((f)->why_not) \
-			skip();  \
+#define REQUIRE_GUESTS(f)                                                                                              \
+	do {                                                                                                           \
+		if ((f)->why_not)                                                                                      \
+			skip();                                                                                        \
 	} while (0)
 
 static void load_start(struct fixture *f)
@@ -312,9 +312,12 @@ static void killed_guests_are_repeated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_seed_same_bytes),	      cmocka_unit_test(another_seed_other_bytes),
-		cmocka_unit_test(verify_repeats),	      cmocka_unit_test(guests_say_their_page_size),
-		cmocka_unit_test(bad_guests_are_told_apart),  cmocka_unit_test(killed_guests_are_repeated),
+		cmocka_unit_test(same_seed_same_bytes),
+		cmocka_unit_test(another_seed_other_bytes),
+		cmocka_unit_test(verify_repeats),
+		cmocka_unit_test(guests_say_their_page_size),
+		cmocka_unit_test(bad_guests_are_told_apart),
+		cmocka_unit_test(killed_guests_are_repeated),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
