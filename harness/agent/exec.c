@@ -237,14 +237,27 @@ void exec_program(struct agent *agent, char *const argv[], uint64_t timeout_s,
 		memset(&result->usage, 0, sizeof(result->usage));
 }
 
-void shell_step(struct agent *agent)
+/* The first word of /proc/consoles: "ttyAMA0              -W- (EC   a)  204:64". */
+static int open_console_tty(void)
 {
-	static const char *const argv[] = { "sh", NULL };
-	pid_t pid;
+	char text[256], path[sizeof(text) + 8];
+	int fd = -1;
 
-	if (agent->fake)
-		return;
-	pid = fork();
+	if (read_small("/proc/consoles", text, sizeof(text)) > 0) {
+		text[strcspn(text, " \n")] = '\0';
+		snprintf(path, sizeof(path), "/dev/%s", text);
+		fd = open(path, O_RDWR);
+	}
+	return fd >= 0 ? fd : open("/dev/console", O_RDWR);
+}
+
+/* With the console as its terminal, or without any. */
+static void run_busybox(const char *path, const char *const argv[], bool console)
+{
+	static const char *const env[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=vt102",
+					   "PS1=(granule) \\w # ", NULL };
+	pid_t pid = fork();
+
 	if (pid == 0) {
 		sigset_t none;
 		int fd;
@@ -253,17 +266,30 @@ void shell_step(struct agent *agent)
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		signal(SIGPIPE, SIG_DFL);
-		fd = open("/dev/console", O_RDWR);
+		/* /dev/console is nobody's controlling terminal (tty_open() of 5:1); the device behind it is */
+		fd = console ? open_console_tty() : dev_null;
 		if (fd >= 0) {
-			ioctl(fd, TIOCSCTTY, 1);
+			if (console)
+				ioctl(fd, TIOCSCTTY, 1);
 			dup2(fd, STDIN_FILENO);
 			dup2(fd, STDOUT_FILENO);
 			dup2(fd, STDERR_FILENO);
 		}
-		execve("/bin/sh", (char *const *)argv, (char *const *)child_env);
-		dprintf(STDERR_FILENO, "cannot run /bin/sh: %s\n", strerror(errno));
+		execve(path, (char *const *)argv, (char *const *)env);
+		console_say("cannot run %s: %s", path, strerror(errno));
 		_exit(127);
 	}
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+void shell_step(struct agent *agent)
+{
+	static const char *const install[] = { "busybox", "--install", "-s", "/bin", NULL };
+	static const char *const shell[] = { "-sh", NULL };
+
+	if (agent->fake)
+		return;
+	run_busybox("/bin/busybox", install, false);
+	run_busybox("/bin/sh", shell, true);
 }

@@ -54,9 +54,18 @@ static void run_idle(struct agent *agent, char *const words[])
 	snapshot_emit(agent, snapshot, "", "idle", "0", "idle");
 }
 
+/* Before the first program, a shell too. */
+static void need_tmp(struct agent *agent)
+{
+	if (!agent->tmp_mounted)
+		mount_step(agent, "tmpfs", "/tmp", "-");
+	agent->tmp_mounted = true;
+}
+
 static void run_shell(struct agent *agent, char *const words[])
 {
 	(void)words;
+	need_tmp(agent);
 	emit_flush(agent);
 	shell_step(agent);
 }
@@ -66,10 +75,7 @@ static void enter_phase(struct agent *agent, const char *phase)
 {
 	char path[PATH_SIZE];
 
-	if (!agent->tmp_mounted) {
-		mount_step(agent, "tmpfs", "/tmp", "-");
-		agent->tmp_mounted = true;
-	}
+	need_tmp(agent);
 	if (strcmp(agent->phase, phase) == 0)
 		return;
 	snprintf(agent->phase, sizeof(agent->phase), "%s", phase);

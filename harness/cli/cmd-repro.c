@@ -7,10 +7,11 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "guest/programs.h"
+#include "image/busybox.h"
 #include "run/repeat.h"
 
 struct repro_args {
-	const char *run, *cell;
+	const char *run, *cell, *busybox;
 	unsigned int boot;
 	bool shell, console;
 };
@@ -18,7 +19,11 @@ struct repro_args {
 static const struct argp_option options[] = {
 	{ "boot", 'b', "N", 0, "Which boot, and so which seed (default: 1)", 0 },
 	{ "console", 'c', NULL, 0, "Show the guest's console while it runs", 0 },
-	{ "shell", 's', NULL, 0, "After the steps of the job, a shell in the guest (not sealed; Ctrl-] leaves)", 0 },
+	{ "shell", 's', NULL, 0,
+	  "With the cell's settings in place and nothing run, a shell in the guest (not sealed; `exit` or Ctrl-] "
+	  "leaves)",
+	  0 },
+	{ "busybox", 'B', "FILE", 0, "The static arm64 busybox for --shell (default: Debian's, fetched once)", 0 },
 	{ 0 },
 };
 
@@ -36,6 +41,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'c':
 		a->console = true;
 		return 0;
+	case 'B':
+		a->busybox = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (!a->run)
 			a->run = arg;
@@ -49,15 +57,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "which run and cell? `granule show RUN` lists its cells");
 		if (a->shell && a->console)
 			argp_error(state, "--shell has the console already");
+		if (a->busybox && !a->shell)
+			argp_error(state, "--busybox goes with --shell");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp argp = { options, parse, "RUN CELL",
-				  "Repeat one boot of one cell exactly as it was recorded: same kernel, settings, job and "
-				  "seed. Without an option the bytes are compared with the recorded ones.",
-				  NULL, NULL, NULL };
+static const struct argp argp = {
+	options,
+	parse,
+	"RUN CELL",
+	"Repeat one boot of one cell exactly as it was recorded: same kernel, settings, job and "
+	"seed. Without an option the bytes are compared with the recorded ones.",
+	NULL,
+	NULL,
+	NULL
+};
 
 static void print_cell(const struct cell_record *cell, unsigned int boot)
 {
@@ -95,23 +111,39 @@ static int repeat_one(const struct run *run, const struct cell_record *cell, uns
 	return code;
 }
 
+static void show_fetch(void *ctx, const char *what, double fraction, int eta_s)
+{
+	(void)ctx;
+	(void)fraction;
+	(void)eta_s;
+	fprintf(stderr, "%s\n", what);
+}
+
 /* With a person: granule-boot takes over this terminal. */
-static int attend(const struct run *run, const struct cell_record *cell, const struct repro_args *args,
-		  struct err *err)
+static int attend(const struct run *run, const struct cell_record *cell, const struct repro_args *args, struct err *err)
 {
 	_cleanup_(run_free_p) struct run *scratch = NULL;
 	_cleanup_free_ char *dir = NULL, *program = granule_program_path("granule-boot");
-	_cleanup_free_ char *boot = xasprintf("%u", args->boot);
-	char *argv[] = { program, (char *)(args->shell ? "--shell" : "--console"), NULL, (char *)args->cell, boot,
-			 NULL };
+	_cleanup_free_ char *boot = xasprintf("%u", args->boot), *busybox = xstrdup(args->busybox);
+	char *argv[7] = { program };
+	int n = 1;
 
+	if (args->shell && !busybox && busybox_ensure(show_fetch, NULL, &busybox, err) < 0)
+		return cli_fail(err);
 	if (repeat_scratch(run, cell, 1, &dir, &scratch, err) < 0)
 		return cli_fail(err);
-	argv[2] = dir;
+	argv[n++] = args->shell ? (char *)"--shell" : (char *)"--console";
+	if (busybox)
+		argv[n++] = xasprintf("--busybox=%s", busybox);
+	argv[n++] = dir;
+	argv[n++] = (char *)args->cell;
+	argv[n] = boot;
 	printf("run      %s (kept)\n", dir);
 	fflush(stdout);
 	execv(program, argv);
 	err_set_errno(err, ERR_HOST, "%s", program);
+	if (busybox)
+		free(argv[2]);
 	return cli_fail(err);
 }
 
@@ -134,8 +166,9 @@ int cmd_repro(int argc, char **argv)
 	if (args.boot > cell->boots)
 		return cli_usage("cell %s has boots 1 to %llu", cell->id, (unsigned long long)cell->boots);
 	if (!path_exists(cell->kernel_path))
-		return cli_usage("%s is gone (images gc?); `granule images build` on the run's matrix.yaml makes it again",
-				 cell->kernel_path);
+		return cli_usage(
+			"%s is gone (images gc?); `granule images build` on the run's matrix.yaml makes it again",
+			cell->kernel_path);
 	print_cell(cell, args.boot);
 	if (args.shell || args.console)
 		return attend(run, cell, &args, &err);

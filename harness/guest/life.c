@@ -99,14 +99,32 @@ static int check_file(const char *path, const char *sha256, const char *what, st
 	return 0;
 }
 
-/* The job as planned; with --shell its last step is one. */
+/* The job for a person: the same guest with nothing run and nothing measured, then a shell. */
+static char *shell_job(const char *job)
+{
+	static const char *const left_out[] = { "watch", "idle", "exec" };
+	struct text text = { 0 };
+
+	for (const char *line = job; *line;) {
+		size_t len = strcspn(line, "\n"), verb = strcspn(line, "\t\n");
+		bool keep = true;
+
+		for (size_t i = 0; i < ARRAY_SIZE(left_out); i++)
+			keep &= strlen(left_out[i]) != verb || memcmp(line, left_out[i], verb) != 0;
+		if (keep)
+			text_add(&text, "%.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+	text_add(&text, "shell\n");
+	return text_steal(&text);
+}
+
+/* The job as planned, or that of --shell. */
 static int write_job(struct life *life, struct err *err)
 {
 	_cleanup_free_ char *path = path_join(life->dir, "job");
-	size_t len = strlen(life->cell.job);
 
-	life->job = xasprintf("%s%s%s", life->cell.job, len && life->cell.job[len - 1] != '\n' ? "\n" : "",
-			      life->options.shell ? "shell\n" : "");
+	life->job = life->options.shell ? shell_job(life->cell.job) : xstrdup(life->cell.job);
 	if (strlen(life->job) > JOB_SIZE_MAX)
 		return err_set(err, ERR_CONFIG, "the job of cell %s is larger than %u bytes", life->cell.id,
 			       JOB_SIZE_MAX);
@@ -171,7 +189,8 @@ int life_files(struct life *life, struct err *err)
 
 	if (!life->options.fake && check_file(cell->kernel_path, cell->kernel_sha256, "kernel", err) < 0)
 		return -1;
-	for (size_t i = 0; i < cell->n_programs && !life->options.fake; i++)
+	/* A person at a shell is better served by newer programs than by none. */
+	for (size_t i = 0; i < cell->n_programs && !life->options.fake && !life->options.shell; i++)
 		if (check_file(cell->programs[i].host_path, cell->programs[i].sha256, "program", err) < 0)
 			return -1;
 	if (write_job(life, err) < 0)

@@ -102,6 +102,15 @@ static void fake_is_visible(void **state)
 	assert_non_null(strstr(text, "\"sealed\": false"));
 }
 
+static void a_shell_runs_nothing_else(void **state)
+{
+	_cleanup_free_ char *path = xasprintf("%s/cells/c/51/1/job", (char *)*state), *text = NULL;
+
+	assert_int_equal(BOOT(NULL, "--fake", "--shell", *state, "c", "51"), 0);
+	assert_int_equal(file_read(path, 65536, &text, NULL, NULL), 0);
+	assert_string_equal(text, "job\t1\nexpect\tpage_size\t65536\nshell\n");
+}
+
 static void foreign_programs_are_refused(void **state)
 {
 	struct boot_result result;
@@ -286,6 +295,7 @@ int main(void)
 		cmocka_unit_test(each_failure_has_its_outcome),
 		cmocka_unit_test(same_seed_same_bytes),
 		cmocka_unit_test(fake_is_visible),
+		cmocka_unit_test(a_shell_runs_nothing_else),
 		cmocka_unit_test(foreign_programs_are_refused),
 		cmocka_unit_test(interrupted),
 		cmocka_unit_test(bad_usage_exits_2),
