@@ -68,6 +68,40 @@ static void test_numbers(void **state)
 	cell_record_free(&cell);
 }
 
+static bool moved_by(const char *counter)
+{
+	struct cell_record cell = cell_build("64k", "off", "null", 65536);
+	_cleanup_free_ char *before = xasprintf("pgfault 1\n%s 0\n", counter);
+	_cleanup_free_ char *after = xasprintf("pgfault 9\n%s 5\n", counter);
+	struct stream s = { 0 };
+	struct measures m;
+	bool moved;
+
+	stream_put(&s, WIRE_HELLO, "page_size", "65536", NULL);
+	stream_put(&s, WIRE_FILE, "null", "sample", "0", "before", "/proc/vmstat", before, NULL);
+	stream_put(&s, WIRE_EXEC, "null", "sample", "0", "1", "5", "exit 0", "1", "0", "0", "0", "0", "0",
+		   "value.0 1\n", NULL);
+	stream_put(&s, WIRE_FILE, "null", "sample", "0", "after", "/proc/vmstat", after, NULL);
+	must(measure(&cell, &s, &m, NULL), &ERR_INIT);
+	moved = m.folios_moved;
+	measures_free(&m);
+	text_free(&s.bytes);
+	cell_record_free(&cell);
+	return moved;
+}
+
+/* Caught: the huge zero page, a split or a fallback taken for a large folio. */
+static void test_what_moves(void **state)
+{
+	(void)state;
+	assert_true(moved_by("thp_fault_alloc"));
+	assert_true(moved_by("thp_collapse_alloc"));
+	assert_false(moved_by("thp_zero_page_alloc"));
+	assert_false(moved_by("thp_fault_fallback"));
+	assert_false(moved_by("thp_split_page"));
+	assert_false(moved_by("compact_daemon_alloc"));
+}
+
 /* Caught: warm-ups measured, folios of the preparation not seen, the zero page taken for a folio. */
 static void test_inert(void **state)
 {
@@ -240,9 +274,10 @@ static void test_dictionary(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers),	   cmocka_unit_test(test_inert),  cmocka_unit_test(test_no_hold),
-		cmocka_unit_test(test_hostile),	   cmocka_unit_test(test_errors), cmocka_unit_test(test_per_operation),
-		cmocka_unit_test(test_dictionary),
+		cmocka_unit_test(test_numbers),	      cmocka_unit_test(test_inert),
+		cmocka_unit_test(test_what_moves),    cmocka_unit_test(test_no_hold),
+		cmocka_unit_test(test_hostile),	      cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_per_operation), cmocka_unit_test(test_dictionary),
 	};
 
 	return cmocka_run_group_tests_name("store-measure", tests, NULL, NULL);
