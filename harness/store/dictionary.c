@@ -47,8 +47,7 @@ const struct metric generic_metrics[] = {
 	MEMORY("memory.slab", METRIC_LOWER, false, MEMCG, "slab at hold (memory.stat slab)"),
 	MEMORY("memory.pagetables", METRIC_LOWER, false, MEMCG, "page tables at hold (memory.stat pagetables)"),
 	MEMORY("process.vmpte", METRIC_LOWER, true, PAGE, "page tables of its processes at hold (status VmPTE)"),
-	MEMORY("process.pss", METRIC_LOWER, true, PAGE,
-	       "proportional set of its processes at hold (smaps_rollup Pss)"),
+	MEMORY("process.pss", METRIC_LOWER, true, PAGE, "proportional set of its processes at hold (smaps_rollup Pss)"),
 	MEMORY("process.rss", METRIC_LOWER, false, PAGE, "resident set of its processes at hold (smaps_rollup Rss)"),
 
 	/* of the guest as a whole, before the first step */
