@@ -6,9 +6,10 @@
  * QEMU's zombie is reaped, which takes process 1 seconds in some containers. */
 #include "guest/virt.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <glob.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -155,14 +156,27 @@ static int on_lifecycle(virConnect *conn, virDomain *domain, int event, int deta
 	return 0;
 }
 
-/* ---- The reaper */
+/* ---- The reaper
+ *
+ * Its thread allocates nothing: it works while libvirt forks, and a child of a fork that meets a locked allocator stays
+ * there for good (glibc takes care of its own, the address sanitizer's does not). */
+
+struct reaper_paths {
+	char pid[128], lib[128]; /* of the domain's pid file; of the folder in which probes live */
+};
 
 /* The pid in @path, 0 if there is none. */
 static pid_t read_pid(const char *path)
 {
-	_cleanup_free_ char *text = NULL;
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return file_read(path, 64, &text, NULL, NULL) == 0 ? (pid_t)atoi(text) : 0;
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return (pid_t)atoi(text);
 }
 
 static void remember(pid_t probes[PROBES_MAX], pid_t pid)
@@ -178,52 +192,76 @@ static void remember(pid_t probes[PROBES_MAX], pid_t pid)
 	}
 }
 
-/* In a new root libvirt starts QEMU to ask what it can do; those daemons become our children too, and libvirt waits
- * 20 s for each that nobody reaps. QEMU removes its pid file when it leaves, so pids are remembered. */
-static void reap_probes(const struct virt *v, pid_t probes[PROBES_MAX])
+/* The pids in LIB/qmp-XXXXXX/qmp.pid. readdir() would do, but opendir() allocates. */
+static void find_probes(const char *lib, pid_t probes[PROBES_MAX])
 {
-	_cleanup_free_ char *pattern = xasprintf("%s/lib/qemu/qmp-*/qmp.pid", v->root);
-	glob_t found = { 0 };
+	_cleanup_close_ int fd = open(lib, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_Alignas(struct dirent64) char buf[4096], path[256];
+	ssize_t n;
 
-	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
-		for (size_t i = 0; i < found.gl_pathc; i++) {
-			pid_t pid = read_pid(found.gl_pathv[i]);
+	while (fd >= 0 && (n = getdents64(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n; at += ((struct dirent64 *)(buf + at))->d_reclen) {
+			const struct dirent64 *e = (struct dirent64 *)(buf + at);
+			pid_t pid;
 
+			if (strncmp(e->d_name, "qmp-", 4) != 0 || strlen(e->d_name) > 64)
+				continue;
+			snprintf(path, sizeof(path), "%.127s/%.64s/qmp.pid", lib, e->d_name);
+			pid = read_pid(path);
 			if (pid > 1)
 				remember(probes, pid);
 		}
 	}
-	globfree(&found);
+}
+
+/* In a new root libvirt starts QEMU to ask what it can do; those daemons become our children too, and libvirt waits
+ * 20 s for each that nobody reaps. QEMU removes its pid file when it leaves, so pids are remembered. */
+static void reap_probes(const char *lib, pid_t probes[PROBES_MAX])
+{
+	find_probes(lib, probes);
 	for (size_t k = 0; k < PROBES_MAX; k++)
 		if (probes[k] && waitpid(probes[k], NULL, WNOHANG) == probes[k])
 			probes[k] = 0;
+}
+
+/* Reap @pid once it ends. False: told to quit, or somebody else did it. */
+static bool reap(struct virt *v, pid_t pid, int *ret_status)
+{
+	const struct timespec pause = { .tv_nsec = PID_POLL_NS };
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd gone = { .fd = fd, .events = POLLIN };
+
+	while (poll(&gone, 1, QUIT_POLL_MS) == 0)
+		if (atomic_load(&v->quit))
+			return false;
+	/* Not our child for as long as libvirt's own child, which made it a daemon, is there. */
+	while (waitpid(pid, ret_status, 0) != pid) {
+		if (kill(pid, 0) < 0 || atomic_load(&v->quit))
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
 }
 
 /* Waits for pids from libvirt's files only, never for any child: libvirt has children of its own. */
 static void *reaper_main(void *arg)
 {
 	const struct timespec pause = { .tv_nsec = PID_POLL_NS };
-	struct pollfd gone = { .events = POLLIN };
-	_cleanup_free_ char *pid_path = NULL;
 	pid_t probes[PROBES_MAX] = { 0 };
-	_cleanup_close_ int fd = -1;
+	struct reaper_paths paths;
 	struct virt *v = arg;
 	int status = 0;
 	pid_t pid;
 
-	pid_path = xasprintf("%s/run/qemu/%s.pid", v->root, v->name);
-	while ((pid = read_pid(pid_path)) <= 1) {
+	snprintf(paths.pid, sizeof(paths.pid), "%.80s/run/qemu/%.30s.pid", v->root, v->name);
+	snprintf(paths.lib, sizeof(paths.lib), "%.80s/lib/qemu", v->root);
+	while ((pid = read_pid(paths.pid)) <= 1) {
 		if (atomic_load(&v->quit))
 			return NULL;
-		reap_probes(v, probes);
+		reap_probes(paths.lib, probes);
 		nanosleep(&pause, NULL);
 	}
-	fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	gone.fd = fd;
-	while (poll(&gone, 1, QUIT_POLL_MS) == 0)
-		if (atomic_load(&v->quit))
-			return NULL;
-	if (waitpid(pid, &status, 0) != pid)
+	if (!reap(v, pid, &status))
 		return NULL;
 	atomic_store(&v->wait_status, status);
 	atomic_store(&v->reaped, true);
