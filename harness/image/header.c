@@ -17,11 +17,13 @@
 #define HEADER_LEN 64
 #define FLAG_BIG_ENDIAN 1u
 #define BANNER "Linux version "
+#define BANNER_MAX 512
 
 void kernel_header_clear(struct kernel_header *header)
 {
 	free(header->release);
-	header->release = NULL;
+	free(header->compiler);
+	header->release = header->compiler = NULL;
 }
 
 /* Byte patterns of what is not an Image. */
@@ -81,8 +83,34 @@ static int refuse(const char *path, const unsigned char *data, size_t len, struc
 		       path);
 }
 
+/* The length of the parenthesis that begins at @p, up to its own end; 0 if there is none. Names have more inside:
+ * "(gcc (Debian 12.2.0-14) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40)". */
+static size_t parenthesis(const char *p, const char *end)
+{
+	int depth = 0;
+
+	for (const char *q = p; q < end && q - p < BANNER_MAX && *q >= ' '; q++) {
+		depth += (*q == '(') - (*q == ')');
+		if (depth == 0)
+			return *p == '(' ? (size_t)(q - p) + 1 : 0;
+	}
+	return 0;
+}
+
+/* @rest: what follows the release, " (user@host) (COMPILER, LINKER) #1 SMP ...". */
+static char *find_compiler(const char *rest, const char *end)
+{
+	size_t who = rest + 1 < end ? parenthesis(rest + 1, end) : 0, tools;
+	const char *p = rest + 1 + who + 1;
+
+	if (!who || p >= end || p[-1] != ' ')
+		return NULL;
+	tools = parenthesis(p, end);
+	return tools > 2 ? xstrndup(p + 1, tools - 2) : NULL;
+}
+
 /* The banner "Linux version 6.12.107 (user@host) ..."; the same words without a number are a format string. */
-static char *find_release(const char *data, size_t len)
+static char *find_release(const char *data, size_t len, char **ret_compiler)
 {
 	const char *end = data + len;
 
@@ -91,8 +119,10 @@ static char *find_release(const char *data, size_t len)
 
 		while (to < end && to - from < 64 && *to > ' ' && *to < 0x7f)
 			to++;
-		if (to < end && *to == ' ' && isdigit((unsigned char)*from))
+		if (to < end && *to == ' ' && isdigit((unsigned char)*from)) {
+			*ret_compiler = find_compiler(to, end);
 			return xstrndup(from, (size_t)(to - from));
+		}
 	}
 	return NULL;
 }
@@ -102,7 +132,7 @@ int kernel_header_parse(const char *path, const void *data, size_t len, struct k
 {
 	static const uint64_t pages[] = { 0, 4096, 16384, 65536 };
 	const unsigned char *p = data;
-	char *release;
+	char *release, *compiler = NULL;
 	unsigned flags;
 
 	if (len < HEADER_LEN || memcmp(p + MAGIC_OFFSET, "ARM\x64", 4) != 0)
@@ -114,13 +144,14 @@ int kernel_header_parse(const char *path, const void *data, size_t len, struct k
 	if (!pages[flags >> 1 & 3])
 		return err_set(err, ERR_CONFIG,
 			       "%s: the Image's header does not say its page size (kernels before 4.6)", path);
-	release = find_release(data, len);
+	release = find_release(data, len, &compiler);
 	if (!release)
 		return err_set(err, ERR_CONFIG,
 			       "%s: an arm64 Image without a \"Linux version\" banner: cut off, or no "
 			       "Linux",
 			       path);
-	*ret_header = (struct kernel_header){ .page_bytes = pages[flags >> 1 & 3], .release = release };
+	*ret_header =
+		(struct kernel_header){ .page_bytes = pages[flags >> 1 & 3], .release = release, .compiler = compiler };
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 struct kernel_header {
 	uint64_t page_bytes; /* 4096, 16384 or 65536 */
 	char *release;	     /* owned: uname -r, from the "Linux version" banner */
+	char *compiler;	     /* owned: compiler and linker as the banner names them; NULL if it does not */
 };
 
 void kernel_header_clear(struct kernel_header *header);

@@ -12,6 +12,7 @@ struct kernel_image {
 	char *system_map;	      /* owned, or NULL (an Image by path may have none) */
 	char *config;		      /* owned: the resolved .config, or NULL */
 	char *release;		      /* owned: uname -r */
+	char *compiler;		      /* owned: compiler and linker from the Image's banner, or NULL */
 	uint64_t page_bytes;	      /* from the Image's header */
 	char sha256[SHA256_HEX_SIZE]; /* of the Image: its identity */
 	char recipe[SHA256_HEX_SIZE]; /* of what it was built from; "" for an Image by path */

@@ -26,6 +26,7 @@ void kernel_image_free(struct kernel_image *image)
 	free(image->system_map);
 	free(image->config);
 	free(image->release);
+	free(image->compiler);
 	free(image->origin);
 	free(image);
 }
@@ -86,6 +87,7 @@ static int image_by_path(const struct kernel_spec *spec, struct kernel_image **r
 	}
 	image = xcalloc(1, sizeof(*image));
 	image->release = header.release;
+	image->compiler = header.compiler;
 	image->page_bytes = header.page_bytes;
 	memcpy(image->sha256, sha256, sizeof(sha256));
 	image->system_map = companion(path, "System.map");
@@ -98,6 +100,7 @@ static int image_by_path(const struct kernel_spec *spec, struct kernel_image **r
 
 static struct kernel_image *image_of_entry(const struct cache_entry *e)
 {
+	_cleanup_(kernel_header_clear) struct kernel_header header = { 0 };
 	struct kernel_image *image = xcalloc(1, sizeof(*image));
 
 	image->path = path_join(e->dir, "Image");
@@ -108,6 +111,9 @@ static struct kernel_image *image_of_entry(const struct cache_entry *e)
 	image->origin = xstrdup(e->origin);
 	memcpy(image->sha256, e->image_sha256, SHA256_HEX_SIZE);
 	memcpy(image->recipe, e->recipe, SHA256_HEX_SIZE);
+	/* the entry's own compiler is in other words than an Image by path has */
+	if (kernel_header_read(image->path, &header, NULL) == 0)
+		image->compiler = steal_ptr(header.compiler);
 	return image;
 }
 

@@ -57,6 +57,36 @@ static void banner_after_format(void **state)
 	assert_string_equal(h.release, "7.2.12-arm64");
 }
 
+static void compilers(void **state)
+{
+	static const struct {
+		const char *banner, *compiler;
+	} cases[] = {
+		{ "Linux version 6.12.107-granule (granule@granule) (aarch64-linux-gnu-gcc (Debian 12.2.0-14) 12.2.0, "
+		  "GNU ld (GNU Binutils for Debian) 2.40) #1 SMP PREEMPT",
+		  "aarch64-linux-gnu-gcc (Debian 12.2.0-14) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40" },
+		{ "Linux version 7.2.12 (a@b) (Debian clang version 19.1.7 (3+b1), Debian LLD 19.1.7) #1",
+		  "Debian clang version 19.1.7 (3+b1), Debian LLD 19.1.7" },
+		{ "Linux version 4.19.0 (a@b) (gcc version 8.3.0 (Debian 8.3.0-6)) #1",
+		  "gcc version 8.3.0 (Debian 8.3.0-6)" },
+		{ "Linux version 6.1.0 (a@b) #1", NULL },
+		{ "Linux version 6.1.0 (a@b) (cut off", NULL },
+		{ "Linux version 6.1.0 ", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ unsigned char *p = make_image(0x0a, cases[i].banner);
+		_cleanup_(kernel_header_clear) struct kernel_header h = { 0 };
+
+		assert_int_equal(kernel_header_parse("Image", p, LEN, &h, NULL), 0);
+		if (cases[i].compiler)
+			assert_string_equal(h.compiler, cases[i].compiler);
+		else
+			assert_null(h.compiler);
+	}
+}
+
 static void refused(const void *data, size_t len, const char *message)
 {
 	struct kernel_header h;
@@ -121,9 +151,8 @@ static void no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(page_sizes),
-		cmocka_unit_test(banner_after_format),
-		cmocka_unit_test(no_image),
+		cmocka_unit_test(page_sizes), cmocka_unit_test(banner_after_format),
+		cmocka_unit_test(compilers),  cmocka_unit_test(no_image),
 		cmocka_unit_test(no_file),
 	};
 
