@@ -146,6 +146,8 @@ int plan_make(const struct matrix *matrix, const struct host_caps *caps, const c
 
 int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err)
 {
+	bool built = false;
+
 	for (size_t i = 0; i < plan->n_cells; i++) {
 		size_t k = kernel_index(plan, &plan->cells[i]);
 		const struct kernel_spec *spec = plan->cells[i].kernel;
@@ -158,7 +160,10 @@ int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct er
 		kernel_image_free(plan->images[k]);
 		plan->images[k] = image;
 		plan->ready[k] = true;
+		built |= spec->source != NULL;
 	}
+	if (built)
+		kernel_drop_sources();
 	return 0;
 }
 
@@ -175,6 +180,8 @@ static json_t *kernel_definition(const struct kernel_spec *spec, const struct ke
 		json_object_set_new(o, "sha256", json_string(image->sha256));
 		json_object_set_new(o, "recipe", json_string(image->recipe));
 		json_object_set_new(o, "origin", json_string(image->origin));
+		if (image->compiler)
+			json_object_set_new(o, "compiler", json_string(image->compiler));
 	}
 	return o;
 }
@@ -208,7 +215,7 @@ struct digests {
 	struct digest {
 		char *path;
 		char sha256[SHA256_HEX_SIZE];
-	} *v;
+	} * v;
 	size_t n;
 };
 
@@ -284,12 +291,12 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	r->memory_bytes = matrix->guest.memory_bytes;
 	r->timeout_s = matrix->guest.timeout_s;
 	r->cpu_model = xstrdup(cpu_model(r->basis, image->page_bytes, version));
-	r->command_line = cell->kernel->append ? xasprintf("%s %s", COMMAND_LINE, cell->kernel->append) :
-						 xstrdup(COMMAND_LINE);
+	r->command_line =
+		cell->kernel->append ? xasprintf("%s %s", COMMAND_LINE, cell->kernel->append) : xstrdup(COMMAND_LINE);
 	r->job = job_build(cell, &matrix->trials, image->page_bytes, version);
-	r->work_bytes = cell->workload->type->work_bytes ?
-				cell->workload->type->work_bytes(cell->workload->params, image->page_bytes) :
-				0;
+	r->work_bytes = cell->workload->type->work_bytes
+				? cell->workload->type->work_bytes(cell->workload->params, image->page_bytes)
+				: 0;
 	r->asks_folios = folio_asks(cell->folio);
 	return add_programs(r, cell->workload, digests, err);
 }

@@ -27,7 +27,7 @@ static inline void plan_free_p(struct plan **plan)
 	plan_free(*plan);
 }
 
-/* Build the kernels that runnable cells need and that are not there. */
+/* Build the kernels that runnable cells need and that are not there; the unpacked sources go after the last one. */
 int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err);
 
 /* The plan's cells as they go into cells.jsonl, skipped ones included; after plan_build(). */
