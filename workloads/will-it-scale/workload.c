@@ -134,6 +134,7 @@ static const struct metric wis_metrics[] = {
 	  .class = METRIC_COUNT,
 	  .resolution = 0.1,
 	  .per_page = true,
+	  .primary = true,
 	  .help = "page faults of the tasks per MiB touched, minor and major (getrusage)" },
 	{ .pattern = "switches_per_op",
 	  .unit = "1",
