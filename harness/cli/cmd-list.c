@@ -92,7 +92,7 @@ int cmd_list(int argc, char **argv)
 {
 	struct list_args args = { 0 };
 	struct err err = ERR_INIT;
-	struct cli_plan cli;
+	_cleanup_(cli_plan_free) struct cli_plan cli = { 0 };
 
 	if (!cli_parse(&argp, argc, argv, &args))
 		return 2;
@@ -111,6 +111,5 @@ int cmd_list(int argc, char **argv)
 		printf("%s%s%s\n", cell->id, cell->skip ? "  skipped: " : "", cell->skip ? cell->skip : "");
 	}
 	print_cost(cli.plan);
-	cli_plan_free(&cli);
 	return 0;
 }

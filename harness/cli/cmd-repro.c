@@ -90,13 +90,15 @@ static int repeat_one(const struct run *run, const struct cell_record *cell, uns
 	struct repeat *one = xcalloc(1, sizeof(*one));
 	_cleanup_free_ char *kept = NULL;
 	struct schedule_options schedule;
-	struct host_caps caps = { 0 };
+	_cleanup_(host_caps_free) struct host_caps caps = { 0 };
 	int code = 0;
 
 	one->cell = cell;
 	one->boot = boot;
-	if (host_probe(&caps, err) < 0)
+	if (host_probe(&caps, err) < 0 || cli_need_qemu(&caps, err) < 0) {
+		repeats_free(one, 1);
 		return cli_fail(err);
+	}
 	schedule = cli_schedule_options(&caps, 1);
 	if (repeat_run(run, one, 1, &schedule, &kept, err) < 0)
 		code = cli_fail(err);
@@ -107,7 +109,6 @@ static int repeat_one(const struct run *run, const struct cell_record *cell, uns
 	if (!code && !one->identical)
 		code = 1;
 	repeats_free(one, 1);
-	host_caps_free(&caps);
 	return code;
 }
 

@@ -224,7 +224,7 @@ int cmd_run(int argc, char **argv)
 	struct schedule_options schedule;
 	struct schedule_result result;
 	_cleanup_(run_free_p) struct run *run = NULL;
-	struct cli_plan cli = { 0 };
+	_cleanup_(cli_plan_free) struct cli_plan cli = { 0 };
 	struct err err = ERR_INIT;
 	uint64_t began_ns = now_ns();
 	int rc;
@@ -247,7 +247,6 @@ int cmd_run(int argc, char **argv)
 	schedule.connect = args.connect;
 	schedule.quiet = args.quiet;
 	rc = schedule_run(run, &schedule, &result, &err);
-	cli_plan_free(&cli);
 	if (rc < 0)
 		return cli_fail(&err);
 	return print_summary(run, &result, began_ns);

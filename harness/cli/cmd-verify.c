@@ -73,7 +73,7 @@ int cmd_verify(int argc, char **argv)
 	_cleanup_(run_free_p) struct run *run = NULL;
 	_cleanup_free_ char *kept = NULL;
 	struct schedule_options schedule;
-	struct host_caps caps = { 0 };
+	_cleanup_(host_caps_free) struct host_caps caps = { 0 };
 	struct repeat *repeats = NULL;
 	struct err err = ERR_INIT;
 	size_t n = 0;
@@ -90,6 +90,5 @@ int cmd_verify(int argc, char **argv)
 	else
 		code = report(repeats, n, kept);
 	repeats_free(repeats, n);
-	host_caps_free(&caps);
 	return code;
 }

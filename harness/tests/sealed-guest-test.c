@@ -289,11 +289,12 @@ static pid_t find_boot_process(pid_t scheduler)
 static void killed_guests_are_repeated(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_free_ char *matrix = path_join(f->dir, "sealed.yaml"), *run = path_join(f->dir, "killed");
-	_cleanup_free_ char *want = NULL, *got = NULL, *out = NULL;
+	_cleanup_free_ char *matrix = NULL, *run = NULL, *want = NULL, *got = NULL, *out = NULL;
 	pid_t scheduler, boot;
 
-	REQUIRE_GUESTS(f);
+	REQUIRE_GUESTS(f); /* leaves by longjmp, so before anything is allocated */
+	matrix = path_join(f->dir, "sealed.yaml");
+	run = path_join(f->dir, "killed");
 	scheduler = granule_start((const char *const[]){ "run", matrix, "-o", run, "-j", "2", NULL });
 	boot = find_boot_process(scheduler);
 	assert_true(boot > 0);
