@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -312,7 +313,7 @@ static int live(struct machine *m, enum stop *ret_stop, char *message, size_t si
 	if (m->watch.hello)
 		m->life->hello_s = m->watch.hello_s;
 	m->life->stop_s = (double)(stopped - m->life->start_ns) / (double)NSEC_PER_SEC;
-	return virt_destroy(m->virt, err);
+	return virt_gone(m->virt) ? 0 : virt_destroy(m->virt, err);
 }
 
 static void close_machine(struct machine *m)
@@ -333,7 +334,12 @@ static int run_qemu(struct life *life, int signal_fd, enum stop *ret_stop, char 
 
 	if (life->options.console)
 		console_follow(life->console_path, &m.console_offset);
-	close_machine(&m);
+	/* libvirt needs 0.2 s more to see that QEMU is gone; the slot, ours until this process ends, is swept by its
+	 * next owner */
+	if (m.virt && virt_gone(m.virt))
+		terminal_close(&m.terminal);
+	else
+		close_machine(&m);
 	return rc;
 }
 
@@ -405,8 +411,13 @@ static int check(const struct life_options *options)
 int main(int argc, char **argv)
 {
 	struct boot_args args = { .life = { .slot = SLOT_ANY } };
+	int code;
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &args);
-	return args.check ? check(&args.life) : boot(&args.life);
+	if (args.check)
+		return check(&args.life);
+	code = boot(&args.life);
+	fflush(NULL);
+	_exit(code); /* libvirt's threads may still be at work */
 }

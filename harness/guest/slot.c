@@ -112,39 +112,63 @@ static int end_process(pid_t pid, const char *root, struct err *err)
 	return 0;
 }
 
-/* End every QEMU of the pid files in ROOT/run/qemu, then forget the domains: libvirt would else try to reconnect. */
+/* Remove what @is_old says of the entries of ROOT/@sub. */
+static void sweep(const char *root, const char *sub, bool (*is_old)(const char *name))
+{
+	_cleanup_free_ char *path = path_join(root, sub);
+	DIR *dir = opendir(path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		_cleanup_free_ char *entry = path_join(path, e->d_name);
+
+		if (is_old(e->d_name))
+			remove_tree(entry, NULL);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static bool is_state(const char *name)
+{
+	return strcmp(name, "driver.pid") != 0 && (ends_with(name, ".pid") || ends_with(name, ".xml"));
+}
+
+static bool is_domain(const char *name)
+{
+	return starts_with(name, "domain-") || starts_with(name, "qmp-");
+}
+
+static bool is_log(const char *name)
+{
+	return ends_with(name, ".log");
+}
+
+/* End every QEMU of the pid files in ROOT/run/qemu, then forget the domains: libvirt would else try to reconnect. An
+ * owner that is in a hurry leaves its dead domain to this too, and libvirt never removes a log. */
 static int end_leftovers(const char *root, struct err *err)
 {
 	_cleanup_free_ char *run = path_join(root, "run/qemu");
-	_cleanup_free_ char *lib = path_join(root, "lib/qemu");
+	DIR *dir = opendir(run);
 	struct dirent *e;
 	int rc = 0;
-	DIR *dir;
 
-	dir = opendir(run);
 	while (dir && rc == 0 && (e = readdir(dir))) {
 		_cleanup_free_ char *path = path_join(run, e->d_name);
 		_cleanup_free_ char *text = NULL;
 
-		if (strcmp(e->d_name, "driver.pid") == 0 || !(ends_with(path, ".pid") || ends_with(path, ".xml")))
-			continue;
-		if (ends_with(path, ".pid") && file_read(path, 64, &text, NULL, NULL) == 0 && atoi(text) > 1)
+		if (is_state(e->d_name) && ends_with(path, ".pid") && file_read(path, 64, &text, NULL, NULL) == 0 &&
+		    atoi(text) > 1)
 			rc = end_process(atoi(text), root, err);
-		if (rc == 0)
-			unlink(path);
 	}
 	if (dir)
 		closedir(dir);
-	dir = rc == 0 ? opendir(lib) : NULL;
-	while (dir && (e = readdir(dir))) {
-		_cleanup_free_ char *path = path_join(lib, e->d_name);
-
-		if (starts_with(e->d_name, "domain-"))
-			remove_tree(path, NULL);
-	}
-	if (dir)
-		closedir(dir);
-	return rc;
+	if (rc < 0)
+		return -1;
+	sweep(root, "run/qemu", is_state);
+	sweep(root, "lib/qemu", is_domain);
+	sweep(root, "log/qemu", is_log);
+	return 0;
 }
 
 /* -2: held by another process. */

@@ -265,6 +265,7 @@ static void *reaper_main(void *arg)
 		return NULL;
 	atomic_store(&v->wait_status, status);
 	atomic_store(&v->reaped, true);
+	eventfd_write(v->stop_fd, 1);
 	return NULL;
 }
 
@@ -407,16 +408,26 @@ int virt_console(struct virt *v, char **ret_path, struct err *err)
 
 enum virt_stop virt_state(struct virt *v, const char **ret_detail)
 {
+	enum virt_stop stop = (enum virt_stop)atomic_load(&v->stop);
+	bool reaped = atomic_load(&v->reaped);
 	int status = atomic_load(&v->wait_status);
 
 	v->detail[0] = '\0';
-	if (atomic_load(&v->reaped) && WIFSIGNALED(status))
+	if (reaped && WIFSIGNALED(status))
 		snprintf(v->detail, sizeof(v->detail), "signal %d", WTERMSIG(status));
-	else if (atomic_load(&v->reaped) && WEXITSTATUS(status))
+	else if (reaped && WEXITSTATUS(status))
 		snprintf(v->detail, sizeof(v->detail), "exit %d", WEXITSTATUS(status));
 	if (ret_detail)
 		*ret_detail = v->detail;
-	return (enum virt_stop)atomic_load(&v->stop);
+	/* QEMU's own end is as good as libvirt's word for it, which comes 0.2 s later */
+	if (stop == VIRT_RUNNING && reaped)
+		return v->detail[0] ? VIRT_CRASHED : VIRT_POWEROFF;
+	return stop;
+}
+
+bool virt_gone(const struct virt *v)
+{
+	return atomic_load(&v->reaped);
 }
 
 int virt_destroy(struct virt *v, struct err *err)

@@ -40,6 +40,8 @@ int virt_start(struct virt *virt, const char *name, const char *xml, struct err 
 int virt_console(struct virt *virt, char **ret_path, struct err *err);
 /* What became of the guest so far. @ret_detail: "signal 11", "exit 1", or "" (borrowed from @virt); may be NULL. */
 enum virt_stop virt_state(struct virt *virt, const char **ret_detail);
+/* Has QEMU's own process been reaped? Then the guest is over whatever libvirt still does about it (embedded driver). */
+bool virt_gone(const struct virt *virt);
 /* End the guest at once; returns when it is gone. Fine when it has stopped already. */
 int virt_destroy(struct virt *virt, struct err *err);
 
