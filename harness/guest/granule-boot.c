@@ -336,9 +336,9 @@ static int run_qemu(struct life *life, int signal_fd, enum stop *ret_stop, char 
 		console_follow(life->console_path, &m.console_offset);
 	/* libvirt needs 0.2 s more to see that QEMU is gone; the slot, ours until this process ends, is swept by its
 	 * next owner */
-	if (m.virt && virt_gone(m.virt))
+	if (m.terminal.pty >= 0)
 		terminal_close(&m.terminal);
-	else
+	if (!m.virt || !virt_gone(m.virt))
 		close_machine(&m);
 	return rc;
 }

@@ -94,7 +94,9 @@ static int check_file(const char *path, const char *sha256, const char *what, st
 	if (sha256_file(path, hex, err) < 0)
 		return err_wrap(err, "%s", what);
 	if (strcmp(hex, sha256) != 0)
-		return err_set(err, ERR_HOST, "%s: %s has changed since the run was planned (sha256 %.12s, not %.12s)",
+		return err_set(err, ERR_HOST,
+			       "%s: %s has changed since the run was planned (sha256 %.12s, not %.12s); "
+			       "plan a new run",
 			       what, path, hex, sha256);
 	return 0;
 }
