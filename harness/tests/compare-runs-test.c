@@ -219,7 +219,8 @@ static void test_definitions(void **state)
 		enum verdict time, memory;
 	} table[] = {
 		{ NULL, NULL, NULL, NULL, NULL, SEVERITY_NOTE, VERDICT_LONGER, VERDICT_SAME },
-		{ "kernel", "compiler", "gcc 15", NULL, "kernel.compiler", SEVERITY_SUBJECT, VERDICT_LONGER,
+		{ "kernel", "release", "7.2", NULL, "kernel.release", SEVERITY_SUBJECT, VERDICT_LONGER, VERDICT_SAME },
+		{ "kernel", "compiler", "gcc 15", NULL, "kernel.compiler", SEVERITY_TIME, VERDICT_NOT_JUDGED,
 		  VERDICT_SAME },
 		{ "guest", "memory_bytes", "1", NULL, "guest.memory_bytes", SEVERITY_ALL, VERDICT_NOT_JUDGED,
 		  VERDICT_NOT_JUDGED },
