@@ -33,6 +33,7 @@ struct agent {
 	uint64_t fake_ns, fake_page; /* its clock; its page size: the one that the job expects */
 	int port;		     /* the stream; -1 before it is open */
 	uint32_t sequence;
+	bool past_modules;	   /* the job's check has seen another verb */
 	bool cgroups;		   /* cgroup v2 with memory is there */
 	bool tmp_mounted;	   /* by the job, or by default */
 	char phase[PATH_SIZE];	   /* whose cgroup is in use, "" before the first */
@@ -58,6 +59,7 @@ void console_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* ---- init.c: from nothing to a guest with an open port ---- */
 void init_mounts(struct agent *agent);
 void init_cgroups(struct agent *agent);
+void init_modules(struct agent *agent, const char *job);
 void init_port(struct agent *agent);
 void make_parents(const char *path);
 void mount_step(struct agent *agent, const char *type, const char *target, const char *options);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -61,6 +62,30 @@ void init_cgroups(struct agent *agent)
 		agent->cgroups = true;
 	if (fd >= 0)
 		close(fd);
+}
+
+static void load_module(struct agent *agent, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
+		agent_fail(agent, "cannot load the module %s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* The job's module lines; whether they are well-formed and come first is checked with the rest of the job, once there
+ * is a port to complain through. */
+void init_modules(struct agent *agent, const char *job)
+{
+	static const char verb[] = "\nmodule\t";
+
+	for (const char *p = job; (p = strstr(p, verb));) {
+		char path[PATH_SIZE];
+
+		p += strlen(verb);
+		snprintf(path, sizeof(path), "%.*s", (int)strcspn(p, "\t\n"), p);
+		load_module(agent, path);
+	}
 }
 
 /* The device behind the port that is called WIRE_PORT_NAME. */

@@ -43,6 +43,7 @@ static void guest_init(struct agent *agent)
 	int fd;
 
 	init_mounts(agent);
+	init_modules(agent, job_text);
 	init_port(agent);
 	hello(agent);
 	init_cgroups(agent);

@@ -196,10 +196,18 @@ static void run_exec(struct agent *agent, char *const words[])
 	judge_exec(agent, words, &result);
 }
 
+/* Done before the port was opened: init_modules(). */
+static void run_module(struct agent *agent, char *const words[])
+{
+	(void)agent;
+	(void)words;
+}
+
 static const struct verb verbs[] = {
-	{ "expect", 3, 3, run_expect }, { "mount", 4, 4, run_mount }, { "set", 4, 4, run_set },
-	{ "watch", 2, 2, run_watch },	{ "idle", 1, 1, run_idle },   { "exec", 6, JOB_WORDS_MAX, run_exec },
-	{ "shell", 1, 1, run_shell },
+	{ "module", 2, 2, run_module },		{ "expect", 3, 3, run_expect },
+	{ "mount", 4, 4, run_mount },		{ "set", 4, 4, run_set },
+	{ "watch", 2, 2, run_watch },		{ "idle", 1, 1, run_idle },
+	{ "exec", 6, JOB_WORDS_MAX, run_exec }, { "shell", 1, 1, run_shell },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -264,6 +272,8 @@ const char *step_check(char *const words[], int n)
 		return "wrong number of words";
 	if (strcmp(verb->name, "expect") == 0 && (strcmp(words[1], "page_size") != 0 || !is_number(words[2])))
 		return "only a page_size in bytes can be expected";
+	if (strcmp(verb->name, "module") == 0 && !is_path(words[1]))
+		return "a module is an absolute path";
 	if (strcmp(verb->name, "mount") == 0 && !is_path(words[2]))
 		return "the target is an absolute path";
 	if (strcmp(verb->name, "set") == 0 && (!is_path(words[1]) || !one_of(words[3], musts)))
@@ -306,6 +316,11 @@ static bool each_line(struct agent *agent, const char *job,
 static void check_line(struct agent *agent, char *words[], int n, unsigned int line)
 {
 	const char *why = step_check(words, n);
+	bool module = strcmp(words[0], "module") == 0;
+
+	if (!why && module && agent->past_modules)
+		why = "modules come before all other steps";
+	agent->past_modules |= !module;
 
 	if (why)
 		agent_fail(agent, "job line %u (%s): %s", line, words[0], why);

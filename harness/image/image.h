@@ -7,16 +7,26 @@
 #include "base/sha256.h"
 #include "matrix/matrix.h"
 
+/* A driver that the guest loads before it can speak: modules.h. */
+struct kernel_module {
+	char *name;		      /* owned: "02-virtio_console.ko"; their order is the load order */
+	char *path;		      /* owned: in the cache, not compressed */
+	char sha256[SHA256_HEX_SIZE]; /* of that file */
+};
+
 struct kernel_image {
-	char *path;		      /* owned: the Image */
-	char *system_map;	      /* owned, or NULL (an Image by path may have none) */
-	char *config;		      /* owned: the resolved .config, or NULL */
-	char *release;		      /* owned: uname -r */
-	char *compiler;		      /* owned: compiler and linker from the Image's banner, or NULL */
-	uint64_t page_bytes;	      /* from the Image's header */
-	char sha256[SHA256_HEX_SIZE]; /* of the Image: its identity */
-	char recipe[SHA256_HEX_SIZE]; /* of what it was built from; "" for an Image by path */
-	char *origin;		      /* owned: one line for people: "linux-source-6.12 6.12.57-1, micro, 64K" */
+	char *path;		       /* owned: the Image */
+	char *system_map;	       /* owned, or NULL (an Image by path may have none) */
+	char *config;		       /* owned: the resolved .config, or NULL */
+	char *release;		       /* owned: uname -r */
+	char *compiler;		       /* owned: compiler and linker from the Image's banner, or NULL */
+	uint64_t page_bytes;	       /* from the Image's header */
+	char sha256[SHA256_HEX_SIZE];  /* of the Image: its identity */
+	char recipe[SHA256_HEX_SIZE];  /* of what it was built from; "" for an Image by path */
+	struct kernel_module *modules; /* owned; none where all drivers are built in */
+	size_t n_modules;
+	char modules_sha256[SHA256_HEX_SIZE]; /* over names and contents; "" when modules were not asked for */
+	char *origin; /* owned: one line for people: "linux-source-6.12 6.12.57-1, micro, 64K" */
 };
 
 void kernel_image_free(struct kernel_image *image);

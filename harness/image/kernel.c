@@ -13,6 +13,7 @@
 #include "image/cache.h"
 #include "image/header.h"
 #include "image/image.h"
+#include "image/modules.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define NEED_TREE_BYTES (2560 * MIB) /* package, tarball, unpacked source, object tree */
@@ -28,7 +29,17 @@ void kernel_image_free(struct kernel_image *image)
 	free(image->release);
 	free(image->compiler);
 	free(image->origin);
+	for (size_t i = 0; i < image->n_modules; i++) {
+		free(image->modules[i].name);
+		free(image->modules[i].path);
+	}
+	free(image->modules);
 	free(image);
+}
+
+static void kernel_image_free_p(struct kernel_image **image)
+{
+	kernel_image_free(*image);
 }
 
 static void no_progress(void *ctx, const char *what, double fraction, int eta_s)
@@ -79,11 +90,9 @@ static int image_by_path(const struct kernel_spec *spec, struct kernel_image **r
 		return err_set(err, ERR_CONFIG, "%s: built for %s pages, but `pages: %s` is asked for", path,
 			       size_format(header.page_bytes, has), size_format(spec->page_bytes, wants));
 	}
-	if ((spec->modules && !path_exists(spec->modules)) || sha256_file(path, sha256, err) < 0) {
+	if (sha256_file(path, sha256, err) < 0) {
 		kernel_header_clear(&header);
-		return spec->modules && !path_exists(spec->modules)
-			       ? err_set(err, ERR_CONFIG, "%s: no such file", spec->modules)
-			       : -1;
+		return -1;
 	}
 	image = xcalloc(1, sizeof(*image));
 	image->release = header.release;
@@ -95,7 +104,37 @@ static int image_by_path(const struct kernel_spec *spec, struct kernel_image **r
 	image->origin = xasprintf("%s, %s", path, size_format(header.page_bytes, has));
 	image->path = steal_ptr(path);
 	*ret_image = image;
-	return 1;
+	return 0;
+}
+
+/* kernel_lookup() of an Image by path: with modules that are still packed it is not ready. */
+static int lookup_by_path(const struct kernel_env *env, const struct kernel_spec *spec, struct kernel_image **ret_image,
+			  struct err *err)
+{
+	_cleanup_(kernel_image_free_p) struct kernel_image *image = NULL;
+	int ready = 1;
+
+	if (image_by_path(spec, &image, err) < 0)
+		return -1;
+	if (spec->modules)
+		ready = modules_lookup(env->cache, spec->modules, image, err);
+	if (ready < 0)
+		return -1;
+	*ret_image = steal_ptr(image);
+	return ready;
+}
+
+static int ensure_by_path(const struct kernel_env *env, const struct kernel_spec *spec, image_progress *progress,
+			  void *ctx, struct kernel_image **ret_image, struct err *err)
+{
+	_cleanup_(kernel_image_free_p) struct kernel_image *image = NULL;
+
+	if (image_by_path(spec, &image, err) < 0)
+		return -1;
+	if (spec->modules && modules_ensure(env->cache, spec->modules, progress, ctx, image, err) < 0)
+		return -1;
+	*ret_image = steal_ptr(image);
+	return 0;
 }
 
 static struct kernel_image *image_of_entry(const struct cache_entry *e)
@@ -157,7 +196,7 @@ static int lookup(const struct kernel_env *env, const struct kernel_spec *spec, 
 	int known;
 
 	if (spec->image)
-		return image_by_path(spec, ret_image, err);
+		return lookup_by_path(env, spec, ret_image, err);
 	if (load(env, spec, &recipe, err) < 0)
 		return -1;
 	known = source_lookup(env->cache, spec->source, spec->suite, &source, err);
@@ -355,7 +394,7 @@ static int ensure(const struct kernel_env *env, const struct kernel_spec *spec, 
 	int known;
 
 	if (spec->image)
-		return image_by_path(spec, ret_image, err) < 0 ? -1 : 0;
+		return ensure_by_path(env, spec, progress, ctx, ret_image, err);
 	if (load(env, spec, &recipe, err) < 0 || env->builder->toolchain(&recipe.cross, &recipe.compiler, err) < 0)
 		return -1;
 	known = env->refresh ? 0 : source_lookup(env->cache, spec->source, spec->suite, &source, err);

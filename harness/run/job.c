@@ -14,9 +14,10 @@ static const char *const watched[] = {
 	"/sys/kernel/mm/transparent_hugepage/hugepages-*/stats/*",
 };
 
-char *job_build(const struct cell *cell, const struct trials *trials, uint64_t page_bytes,
+char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image,
 		struct kernel_version version)
 {
+	uint64_t page_bytes = image->page_bytes;
 	struct folio_setting *settings;
 	struct text job = { 0 };
 	size_t n_settings;
@@ -24,6 +25,11 @@ char *job_build(const struct cell *cell, const struct trials *trials, uint64_t p
 
 	snprintf(number, sizeof(number), "%d", JOB_VERSION);
 	job_line(&job, "job", number, NULL);
+	for (size_t i = 0; i < image->n_modules; i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", JOB_MODULES_DIR, image->modules[i].name);
+
+		job_line(&job, "module", path, NULL);
+	}
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)page_bytes);
 	job_line(&job, "expect", "page_size", number, NULL);
 	folio_settings(cell->folio, page_bytes, version, &settings, &n_settings);

@@ -3,10 +3,11 @@
 #ifndef GRANULE_RUN_JOB_H
 #define GRANULE_RUN_JOB_H
 
+#include "image/image.h"
 #include "matrix/folio.h"
 
 /* Owned by the caller. */
-char *job_build(const struct cell *cell, const struct trials *trials, uint64_t page_bytes,
+char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image,
 		struct kernel_version version);
 
 #endif

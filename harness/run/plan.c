@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "guest/programs.h"
 #include "run/job.h"
+#include "wire/job.h"
 #include "workloads/workload.h"
 
 /* loglevel 5: warnings and worse reach the console, and so the watch for crashes; the rest would only cost
@@ -182,6 +183,8 @@ static json_t *kernel_definition(const struct kernel_spec *spec, const struct ke
 		json_object_set_new(o, "origin", json_string(image->origin));
 		if (image->compiler)
 			json_object_set_new(o, "compiler", json_string(image->compiler));
+		if (image->n_modules)
+			json_object_set_new(o, "modules", json_string(image->modules_sha256));
 	}
 	return o;
 }
@@ -273,6 +276,19 @@ static int add_programs(struct cell_record *r, const struct workload_spec *workl
 	return rc;
 }
 
+/* Loaded by the agent before everything else: job.c has their lines. */
+static void add_modules(struct cell_record *r, const struct kernel_image *image)
+{
+	for (size_t i = 0; i < image->n_modules; i++) {
+		const struct kernel_module *m = &image->modules[i];
+		struct cell_program *p = VEC_PUSH(r->programs, r->n_programs);
+
+		p->guest_path = xasprintf("%s/%s", &JOB_MODULES_DIR[1], m->name);
+		p->host_path = path_absolute(m->path);
+		memcpy(p->sha256, m->sha256, sizeof(p->sha256));
+	}
+}
+
 static int fill_runnable(const struct plan *plan, const struct cell *cell, struct cell_record *r,
 			 struct digests *digests, struct err *err)
 {
@@ -293,11 +309,12 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	r->cpu_model = xstrdup(cpu_model(r->basis, image->page_bytes, version));
 	r->command_line =
 		cell->kernel->append ? xasprintf("%s %s", COMMAND_LINE, cell->kernel->append) : xstrdup(COMMAND_LINE);
-	r->job = job_build(cell, &matrix->trials, image->page_bytes, version);
+	r->job = job_build(cell, &matrix->trials, image, version);
 	r->work_bytes = cell->workload->type->work_bytes
 				? cell->workload->type->work_bytes(cell->workload->params, image->page_bytes)
 				: 0;
 	r->asks_folios = folio_asks(cell->folio);
+	add_modules(r, image);
 	return add_programs(r, cell->workload, digests, err);
 }
 

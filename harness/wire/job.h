@@ -3,6 +3,9 @@
  *
  * One step a line, words separated by one tab; a word holds no tab and no newline. The first line is "job\t1".
  *
+ *   module  PATH                        load this kernel module; these lines come first, and are done before the port is
+ *                                       opened, because the port may need them. One that does not load ends the guest
+ *                                       with a sentence on the console
  *   expect  page_size BYTES             END wrong-page-size if getpagesize() differs
  *   mount   TYPE TARGET OPTIONS         ("-": none); TARGET is made. Without a line for /tmp it is a tmpfs
  *   set     PATH VALUE must|may|bracket write, read back, SETTING. Where the file shows a choice ("always [never]") the word
@@ -21,7 +24,7 @@
  *                                       A program that does not exit with 0 (a hold: that ends by itself) ends the job
  *                                       with workload-failed, exit code 77 with unsupported; the reason is the last
  *                                       line that it printed
- *   shell                               an interactive shell on the console (never in a sealed cell)
+ *   shell                               links for busybox's applets in /bin, then an interactive shell on the console (never in a sealed cell)
  *
  * The whole job is checked before its first step; what is no step ends it with agent-failed. After the last line the
  * agent writes END ok and powers off. */
@@ -30,6 +33,7 @@
 
 #define JOB_VERSION 1
 #define JOB_PATH "/job"
+#define JOB_MODULES_DIR "/lib/modules"
 #define JOB_WORDS_MAX 64
 #define JOB_SIZE_MAX (256u << 10)
 
