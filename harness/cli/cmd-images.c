@@ -291,10 +291,10 @@ static int collect_kernels(const struct images_args *a, const char *cache, struc
 	return rc;
 }
 
-/* The tarballs only: their records stay, so that kernels built from them are still found without the network. */
-static int collect_sources(const struct images_args *a, const char *cache, struct err *err)
+/* What @what matches below the cache and was not touched for so long. */
+static int collect_matches(const struct images_args *a, const char *cache, const char *what, struct err *err)
 {
-	_cleanup_free_ char *pattern = path_join(cache, "sources/*/*/source.tar.xz");
+	_cleanup_free_ char *pattern = path_join(cache, what);
 	_cleanup_(globfree) glob_t g = { 0 };
 	time_t now = time(NULL);
 
@@ -307,6 +307,17 @@ static int collect_sources(const struct images_args *a, const char *cache, struc
 		    drop(a, g.gl_pathv[i], g.gl_pathv[i] + strlen(cache) + 1, err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+/* Of sources the tarballs only: their records stay, so that kernels built from them are still found without the network. */
+static int collect_rest(const struct images_args *a, const char *cache, struct err *err)
+{
+	static const char *const patterns[] = { "sources/*/*/source.tar.xz", "modules/*/*", "tools/*" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
+		if (collect_matches(a, cache, patterns[i], err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -327,7 +338,7 @@ static int images_gc(const struct images_args *a, const char *cache, struct err 
 		return 0;
 	if (path_is_dir(apt) && drop(a, apt, "apt's package indexes", err) < 0)
 		return -1;
-	return collect_sources(a, cache, err);
+	return collect_rest(a, cache, err);
 }
 
 int cmd_images(int argc, char **argv)

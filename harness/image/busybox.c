@@ -3,6 +3,7 @@
 #include "image/busybox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,8 +31,13 @@ static bool is_intact(const char *path, const char *record)
 	_cleanup_free_ char *known = NULL;
 	char hex[SHA256_HEX_SIZE];
 
-	return file_read(record, 4096, &known, NULL, NULL) == 0 && path_exists(path) &&
-	       sha256_file(path, hex, NULL) == 0 && strncmp(known, hex, strlen(hex)) == 0;
+	if (file_read(record, 4096, &known, NULL, NULL) < 0 || sha256_file(path, hex, NULL) < 0 ||
+	    strncmp(known, hex, strlen(hex)) != 0)
+		return false;
+	/* their last use, for gc */
+	utimensat(AT_FDCWD, path, NULL, 0);
+	utimensat(AT_FDCWD, record, NULL, 0);
+	return true;
 }
 
 /* Package into @work, program to @path. */
@@ -62,13 +68,14 @@ static int renew(const char *cache, busybox_fetch *fetch, const char *path, cons
 {
 	_cleanup_free_ char *work = xasprintf("%s.fetch", path), *line = NULL;
 	char hex[SHA256_HEX_SIZE];
-	struct err local;
+	struct err local = ERR_INIT;
 
 	err = err ? err : &local; /* apt's own sentence is looked into on the way */
 	unlink(record);
 	if (remove_tree(work, err) < 0 || make_dirs(work, err) < 0 || fetch(cache, path, work, err) < 0 ||
 	    remove_tree(work, err) < 0 || sha256_file(path, hex, err) < 0)
 		return -1;
+	utimensat(AT_FDCWD, path, NULL, 0); /* its time is its last use, not Debian's */
 	line = xasprintf("%s\n", hex);
 	return file_write_atomic(record, line, strlen(line), err);
 }

@@ -5,7 +5,9 @@
  *   kernels/RECIPE/              Image, System.map, config, build.log, meta.json; appears whole, by rename after fsync
  *   inputs/DIGEST                one line: the RECIPE that these inputs (recipe_inputs_digest) resolve to
  *   sources/SUITE/PACKAGE/       source.json, source.tar.xz
- *   apt/SUITE/                   apt's private state
+ *   apt/SUITE[-ARCH]/            apt's private state
+ *   modules/ARCHIVE/RELEASE/     the modules that guests load before they can speak: modules.h
+ *   tools/                       busybox-arm64 and its digest: busybox.h
  *   build/                       unpacked sources (tree-*), object trees (obj-*), entries being made (new-*): all can go */
 #ifndef GRANULE_IMAGE_CACHE_H
 #define GRANULE_IMAGE_CACHE_H
