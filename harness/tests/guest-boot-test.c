@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* granule-boot with real guests: the lives that go wrong, and what is left behind. Needs QEMU, libvirt's driver, the
- * guest programs and one micro kernel: $GRANULE_TEST_KERNEL_4K or _64K. Skips with the reason where they are not. */
+ * guest programs and the 64K micro kernel in the cache. Skips with the reason where they are not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
 struct fixture {
 	char *dir, *run; /* owned */
 	char *why_not;	 /* owned: why guests cannot run here, or NULL */
-	const char *kernel;
+	char *kernel;	 /* owned */
 	uint64_t page_bytes;
 };
 
@@ -30,25 +30,18 @@ struct fixture {
 			skip();                                                                                        \
 	} while (0)
 
-static char *find_why_not(struct fixture *f)
+static void find_kernel(struct fixture *f)
 {
-	_cleanup_free_ char *qemu = proc_find("qemu-system-aarch64"), *agent = guest_program_path("agent");
-	const char *k4 = getenv("GRANULE_TEST_KERNEL_4K"), *k64 = getenv("GRANULE_TEST_KERNEL_64K");
-	_cleanup_free_ char *out = NULL;
+	_cleanup_free_ char *agent = guest_program_path("agent"), *out = NULL;
 
-	if (getenv("GRANULE_NO_GUESTS"))
-		return xstrdup(getenv("GRANULE_NO_GUESTS"));
-	if (!qemu)
-		return xstrdup("qemu-system-aarch64 is not on PATH");
+	f->page_bytes = 65536;
+	f->kernel = guest_kernel(f->page_bytes, &f->why_not);
+	if (f->why_not)
+		return;
 	if (!path_exists(agent))
-		return xasprintf("%s is not there", agent);
-	f->kernel = k64 && *k64 ? k64 : k4;
-	f->page_bytes = f->kernel == k64 ? 65536 : 4096;
-	if (!f->kernel || !path_exists(f->kernel))
-		return xstrdup("no micro kernel: GRANULE_TEST_KERNEL_64K and GRANULE_TEST_KERNEL_4K name none");
-	if (BOOT(&out, "--check") != 0)
-		return steal_ptr(out);
-	return NULL;
+		f->why_not = xasprintf("%s is not there", agent);
+	else if (BOOT(&out, "--check") != 0)
+		f->why_not = steal_ptr(out);
 }
 
 static int setup(void **state)
@@ -57,13 +50,11 @@ static int setup(void **state)
 	_cleanup_free_ char *cache = NULL;
 
 	f->dir = scratch_make();
+	find_kernel(f); /* in the user's cache; what follows has one of its own */
 	cache = path_join(f->dir, "cache");
 	setenv("GRANULE_CACHE", cache, 1);
 	f->run = path_join(f->dir, "run");
-	f->why_not = find_why_not(f);
-	if (f->why_not)
-		printf("skipped: %s\n", f->why_not);
-	else
+	if (!f->why_not)
 		boot_run_make(f->run,
 			      (const struct boot_cell[]){
 				      { .id = "ok", .kernel = f->kernel, .page_bytes = f->page_bytes },
@@ -103,6 +94,7 @@ static int teardown(void **state)
 
 	scratch_remove(f->dir);
 	free(f->run);
+	free(f->kernel);
 	free(f->why_not);
 	free(f);
 	return 0;

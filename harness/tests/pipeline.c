@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "image/image.h"
 #include "store/store.h"
 
 char *scratch_make(void)
@@ -49,6 +50,50 @@ char *scratch_image(const char *dir, const char *name, unsigned int page_bytes)
 	memcpy(image + 56, "ARM\x64", 4);
 	strcpy(image + 512, "Linux version 6.12.0-test (nobody@nowhere) (gcc) #1 SMP\n");
 	return scratch_write(dir, name, image, sizeof(image));
+}
+
+static char *find_kernel(uint64_t page_bytes, char **ret_why_not)
+{
+	_cleanup_free_ char *source = xstrdup("linux-source-6.12"), *suite = xstrdup("trixie");
+	_cleanup_free_ char *config = xstrdup("micro"), *qemu = proc_find("qemu-system-aarch64"), *path = NULL;
+	const struct kernel_spec spec = {
+		.source = source, .suite = suite, .config = config, .page_bytes = page_bytes
+	};
+	struct kernel_image *image = NULL;
+	struct err err = ERR_INIT;
+	int found;
+
+	if (getenv("GRANULE_NO_GUESTS")) {
+		*ret_why_not = xstrdup(getenv("GRANULE_NO_GUESTS"));
+		return NULL;
+	}
+	if (!qemu) {
+		*ret_why_not = xstrdup("qemu-system-aarch64 is not on PATH");
+		return NULL;
+	}
+	found = kernel_lookup(&spec, &image, &err);
+	if (found > 0)
+		path = xstrdup(image->path);
+	else
+		*ret_why_not =
+			xstrdup(found < 0 ? err.msg
+					  : "the kernels of matrices/smoke.yaml are not in the cache (`make demo` "
+					    "builds them)");
+	if (found >= 0)
+		kernel_image_free(image);
+	return steal_ptr(path);
+}
+
+char *guest_kernel(uint64_t page_bytes, char **ret_why_not)
+{
+	char *path = find_kernel(page_bytes, ret_why_not);
+
+	if (path)
+		return path;
+	printf("skipped: %s\n", *ret_why_not);
+	if (getenv("GRANULE_REQUIRE_GUESTS"))
+		fail_msg("GRANULE_REQUIRE_GUESTS is set, and guests cannot run here: %s", *ret_why_not);
+	return NULL;
 }
 
 static char *granule_path(void)

@@ -5,6 +5,7 @@
 #define GRANULE_TESTS_PIPELINE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -18,6 +19,11 @@ char *scratch_write(const char *dir, const char *name, const void *data, size_t 
 /* @dir/@name: 64 bytes of arm64 Image header with the page-size flag for @page_bytes, and a release string. It boots
  * nowhere; the fake guest does not mind. */
 char *scratch_image(const char *dir, const char *name, unsigned int page_bytes);
+
+/* The Image of linux-source-6.12 (trixie, micro) at @page_bytes: the kernel of matrices/smoke.yaml, from the cache. NULL
+ * with a sentence in @ret_why_not where a test cannot boot it: no QEMU, not built, $GRANULE_NO_GUESTS says so. With
+ * $GRANULE_REQUIRE_GUESTS set that fails the test instead. Both owned by the caller. */
+char *guest_kernel(uint64_t page_bytes, char **ret_why_not);
 
 /* Run build/granule with @args (ends with NULL); returns its exit code, output (both streams) in @ret_output, owned by
  * the caller, or dropped with NULL. Fails the test if it takes longer than 120 s. */

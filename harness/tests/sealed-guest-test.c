@@ -41,23 +41,9 @@ static const char matrix_text[] =
 	"  faults: { will-it-scale: { tests: [page_fault1, context_switch1], bytes: 128MiB, iterations: 2000 } }\n"
 	"trials: { seeds: 2, warmups: 1, samples: 2 }\n";
 
-static char *find_why_not(const char *matrix)
-{
-	_cleanup_free_ char *out = NULL, *qemu = proc_find("qemu-system-aarch64");
-
-	if (getenv("GRANULE_NO_GUESTS"))
-		return xstrdup(getenv("GRANULE_NO_GUESTS"));
-	if (!qemu)
-		return xstrdup("qemu-system-aarch64 is not on PATH");
-	if (GRANULE(&out, "list", matrix) != 0)
-		return xasprintf("granule list: %s", out);
-	if (strstr(out, "(to be built)"))
-		return xstrdup("the kernels of matrices/smoke.yaml are not in the cache (`make demo` builds them)");
-	return NULL;
-}
-
 static int setup(void **state)
 {
+	static const uint64_t page_sizes[] = { 4096, 65536 };
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	_cleanup_free_ char *matrix = NULL;
 
@@ -65,11 +51,8 @@ static int setup(void **state)
 	unsetenv("GRANULE_FAKE");
 	setenv("CI", "1", 1);
 	matrix = scratch_write(f->dir, "sealed.yaml", matrix_text, strlen(matrix_text));
-	f->why_not = find_why_not(matrix);
-	if (f->why_not)
-		printf("skipped: %s\n", f->why_not);
-	if (f->why_not && getenv("GRANULE_REQUIRE_GUESTS"))
-		fail_msg("GRANULE_REQUIRE_GUESTS is set, and guests cannot run here: %s", f->why_not);
+	for (size_t i = 0; i < ARRAY_SIZE(page_sizes) && !f->why_not; i++)
+		free(guest_kernel(page_sizes[i], &f->why_not));
 	*state = f;
 	return 0;
 }
