@@ -206,8 +206,10 @@ static void put_qemu(xmlTextWriter *w, const struct domain *d)
 	_cleanup_free_ char *seed = xasprintf("%llu", (unsigned long long)d->seed);
 
 	open_element(w, "qemu:commandline");
+	/* A person's guest keeps the clock, but waits when it is idle: else it would run ahead and keep a core busy. */
 	if (d->basis == BASIS_SIMULATED)
-		put_qemu_args(w, (const char *const[]){ "-icount", "shift=1,sleep=off", NULL });
+		put_qemu_args(w, (const char *const[]){
+					 "-icount", d->console_path ? "shift=1,sleep=off" : "shift=1,sleep=on", NULL });
 	put_qemu_args(w, (const char *const[]){ "-seed", seed, NULL });
 	/* The vCPU's own thread handles the kick; with an eventfd the host's scheduler decides when. */
 	put_qemu_args(w, (const char *const[]){ "-global", "virtio-serial-pci.ioeventfd=off", NULL });

@@ -16,7 +16,7 @@ struct domain {
 	const char *stream_path;  /* the virtio port's file */
 	const char *console_path; /* the PL011's file; NULL: a pty (repro --shell) */
 	uint64_t memory_bytes, cpus, seed;
-	enum basis basis; /* simulated: TCG, -icount shift=1,sleep=off; emulated: TCG; hardware: KVM */
+	enum basis basis; /* simulated: TCG, -icount shift=1,sleep=off (on, with a pty); emulated: TCG; hardware: KVM */
 };
 
 /* Owned by the caller (free()). */
