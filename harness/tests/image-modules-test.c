@@ -51,7 +51,7 @@ static void dependencies_come_first(void **state)
 	order_is(DEP, NULL,
 		 "virtio.ko.xz virtio_ring.ko.xz virtio_pci_modern_dev.ko.xz virtio-pci.ko.xz virtio_console.ko.xz ");
 	order_is(DEP, "kernel/drivers/virtio/virtio_pci.ko\n", "virtio.ko.xz virtio_ring.ko.xz virtio_console.ko.xz ");
-	/* Debian's kernels of 2025: both are in the Image */
+	/* as in Debian's 6.12: both are in the Image */
 	order_is("kernel/drivers/net/virtio_net.ko:\n",
 		 "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/char/virtio_console.ko\n", "");
 	/* a ring, and a dependency without a line of its own */
