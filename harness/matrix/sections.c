@@ -76,8 +76,8 @@ const struct option_def kernel_options[] = {
 	{ .key = "modules",
 	  .type = OPT_PATH,
 	  .offset = offsetof(struct kernel_spec, modules),
-	  .help = "The modules of image, as a tar file (.tar, .tar.xz, .tar.zst) or a folder with lib/modules/RELEASE: needed "
-		  "where its virtio drivers are modules. Only these are loaded." },
+	  .help = "The modules of image, as a tar file (.tar, .tar.xz, .tar.zst) or a folder with lib/modules/RELEASE: "
+		  "needed where its virtio drivers are modules. Only these are loaded." },
 	{ .key = "append",
 	  .type = OPT_STRING,
 	  .offset = offsetof(struct kernel_spec, append),
