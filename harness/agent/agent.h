@@ -73,6 +73,8 @@ void setting_value(const char *content, char *buf, size_t size);
 /* Equal as text, or as decimal numbers. */
 bool setting_equal(const char *requested, const char *effective);
 /* Write @value, read back, write a SETTING record. @may_lack: an absent file is fine. */
+/* A knob as the kernel has it: SETTING "inherited" or "absent". */
+void setting_inherit(struct agent *agent, const char *path);
 void setting_apply(struct agent *agent, const char *path, const char *value, bool may_lack);
 
 /* ---- snapshot.c: many files at one moment ---- */

@@ -76,6 +76,19 @@ static void make_file(const char *path)
 		close(fd);
 }
 
+void setting_inherit(struct agent *agent, const char *path)
+{
+	char content[4096], effective[4096] = "", where[PATH_SIZE];
+	bool there = read_small(agent_path(agent, path, where), content, sizeof(content)) >= 0;
+
+	if (there)
+		setting_value(content, effective, sizeof(effective));
+	emit(agent, WIRE_SETTING,
+	     (const struct wire_field[]){ text_field(path), text_field(""), text_field(effective),
+					  text_field(there ? "inherited" : "absent") },
+	     4);
+}
+
 void setting_apply(struct agent *agent, const char *path, const char *value, bool may_lack)
 {
 	char content[4096], effective[4096] = "", status[128], where[PATH_SIZE];

@@ -40,6 +40,11 @@ static void run_set(struct agent *agent, char *const words[])
 	setting_apply(agent, words[1], words[2], strcmp(words[3], "may") == 0);
 }
 
+static void run_knob(struct agent *agent, char *const words[])
+{
+	setting_inherit(agent, words[1]);
+}
+
 static void run_watch(struct agent *agent, char *const words[])
 {
 	watch_add(agent, words[1]);
@@ -204,10 +209,11 @@ static void run_module(struct agent *agent, char *const words[])
 }
 
 static const struct verb verbs[] = {
-	{ "module", 2, 2, run_module },		{ "expect", 3, 3, run_expect },
-	{ "mount", 4, 4, run_mount },		{ "set", 4, 4, run_set },
-	{ "watch", 2, 2, run_watch },		{ "idle", 1, 1, run_idle },
-	{ "exec", 6, JOB_WORDS_MAX, run_exec }, { "shell", 1, 1, run_shell },
+	{ "module", 2, 2, run_module }, { "expect", 3, 3, run_expect },
+	{ "mount", 4, 4, run_mount },	{ "set", 4, 4, run_set },
+	{ "knob", 2, 2, run_knob },	{ "watch", 2, 2, run_watch },
+	{ "idle", 1, 1, run_idle },	{ "exec", 6, JOB_WORDS_MAX, run_exec },
+	{ "shell", 1, 1, run_shell },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -278,7 +284,7 @@ const char *step_check(char *const words[], int n)
 		return "the target is an absolute path";
 	if (strcmp(verb->name, "set") == 0 && (!is_path(words[1]) || !one_of(words[3], musts)))
 		return "a setting is an absolute path, a value, and must, may or bracket";
-	if (strcmp(verb->name, "watch") == 0 && !is_path(words[1]))
+	if ((strcmp(verb->name, "watch") == 0 || strcmp(verb->name, "knob") == 0) && !is_path(words[1]))
 		return "what is watched is an absolute path";
 	return strcmp(verb->name, "exec") == 0 ? check_exec(words) : NULL;
 }

@@ -21,8 +21,12 @@ json_t *stream_knobs(const char *stream, size_t len)
 		if (record.type != WIRE_SETTING)
 			continue;
 		wire_text(&record, 0, path, sizeof(path));
-		wire_text(&record, wire_is(&record, 3, "ok") || wire_is(&record, 3, "differs") ? 2 : 3, effective,
-			  sizeof(effective));
+		wire_text(&record,
+			  wire_is(&record, 3, "ok") || wire_is(&record, 3, "differs") ||
+					  wire_is(&record, 3, "inherited")
+				  ? 2
+				  : 3,
+			  effective, sizeof(effective));
 		key = text_visible(path, strlen(path));
 		value = text_visible(effective, strlen(effective));
 		json_object_set_new(knobs, key, json_string(value));

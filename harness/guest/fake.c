@@ -323,6 +323,8 @@ static void run_line(struct fake *f, char *const *words, int n)
 		run_expect(f, words[2]);
 	else if (strcmp(words[0], "set") == 0 && n == 4)
 		run_set(f, words);
+	else if (strcmp(words[0], "knob") == 0 && n == 2)
+		emit_text(f, WIRE_SETTING, words[1], "", "", "absent", NULL);
 	else if (strcmp(words[0], "watch") == 0 && n == 2)
 		watch(f, words[1]);
 	else if (strcmp(words[0], "idle") == 0)

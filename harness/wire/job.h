@@ -13,6 +13,7 @@
  *                                       written or that differs ends the job with settings-failed, once all
  *                                       settings were tried; so does an absent file, but with may that is fine.
  *                                       (bracket is must.)
+ *   knob    PATH                        read a setting that nothing has set, SETTING with status "inherited" (or "absent")
  *   watch   PATH                        a file (or glob pattern, expanded once, here) that every snapshot reads
  *   idle                                a snapshot now, when = "idle"
  *   exec    PHASE KIND INDEX TIMEOUT_S ARGV...
@@ -24,7 +25,8 @@
  *                                       A program that does not exit with 0 (a hold: that ends by itself) ends the job
  *                                       with workload-failed, exit code 77 with unsupported; the reason is the last
  *                                       line that it printed
- *   shell                               links for busybox's applets in /bin, then an interactive shell on the console (never in a sealed cell)
+ *   shell                               links for busybox's applets in /bin, then an interactive shell on the console
+ *                                       (never in a sealed cell)
  *
  * The whole job is checked before its first step; what is no step ends it with agent-failed. After the last line the
  * agent writes END ok and powers off. */

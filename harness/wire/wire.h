@@ -41,7 +41,8 @@ enum wire_type {
 	/* kind, phase, index: a step of the job begins; ("sample", "page_fault1", "2"). For progress. */
 	WIRE_STEP = 2,
 	/* path, requested, effective, status: one knob, written and read back; status is "ok", "absent", "differs"
-	 * or "error: TEXT"; effective is the bracketed word if the file shows a choice */
+	 * or "error: TEXT"; effective is the bracketed word if the file shows a choice. Status "inherited": nothing was
+	 * requested (""), the kernel's default was read */
 	WIRE_SETTING = 3,
 	/* phase, kind, index, when, path[, content]: one file as it was at one moment; no sixth field: the file is
 	 * absent, which is not zero. when: "before", "after" (around a sample), "hold" (at its greatest extent),
