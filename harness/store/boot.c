@@ -174,10 +174,18 @@ static void judge_complete(const struct cell_record *cell, const struct scan *sc
 	set_outcome(result, OUTCOME_WORKLOAD_FAILED, with_reason("unknown end of the job", scan->outcome));
 }
 
+/* What the console ends with; where the agent said why it gave up, that. */
 static char *last_console_line(const char *console, size_t len)
 {
-	char *tail = console_tail(console, len, 1);
+	char *tail = console_tail(console, len, 20), *line = NULL;
 
+	for (char *p = tail; (p = strstr(p, "granule-agent:")); p++)
+		line = p;
+	if (!line) {
+		free(tail);
+		line = tail = console_tail(console, len, 1);
+	}
+	memmove(tail, line, strlen(line) + 1);
 	tail[strcspn(tail, "\n")] = '\0';
 	return tail;
 }

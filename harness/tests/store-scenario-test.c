@@ -69,6 +69,14 @@ static void make_no_hello(const char *run)
 			   "{\"message\":\"no hello in 30 s\",\"stop\":\"no-hello\",\"wall_s\":30.2}"));
 }
 
+static void make_agent_gave_up(const char *run)
+{
+	free(attempt_build(run, CELL, 1, 1, &(struct stream){ 0 },
+			   GOOD_CONSOLE "granule-agent: cannot load /lib/modules/1-virtio.ko: Exec format error\r\n"
+					"[    0.400000] reboot: Power down\r\n",
+			   DONE_POWEROFF));
+}
+
 static void make_two_attempts(const char *run)
 {
 	one(run, 1, NULL, 300, GOOD_CONSOLE, NULL);
@@ -193,6 +201,9 @@ static const struct scenario {
 	{ "no-hello", make_no_hello, OUTCOME_BOOT_FAILED,
 	  "no hello in 30 s; the console ends with '[    0.300000] Waiting for root device /dev/vda...'", 1, true,
 	  "done.json not read, console not quoted" },
+	{ "agent-gave-up", make_agent_gave_up, OUTCOME_BOOT_FAILED,
+	  "the guest powered off without a hello; the console ends with 'granule-agent: cannot load /lib", 1, false,
+	  "the console's last line quoted, whoever's it is" },
 	{ "two-attempts", make_two_attempts, OUTCOME_OK, NULL, 2, true, "the first attempt taken whatever it is" },
 	{ "damaged-record", make_damaged_record, OUTCOME_INCOMPLETE, "the stream is damaged at record ", 1, true,
 	  "a checksum not compared" },
