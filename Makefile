@@ -130,7 +130,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 .PHONY: lint
 lint:
 	@tools/deps --check tools/lint.list
-	clang-format --dry-run --Werror $(C_FILES)
+	@clang-format --dry-run --Werror $(C_FILES)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability \
 		--suppressions-list=tools/cppcheck.suppress -D_GNU_SOURCE -Iharness -I. harness workloads
 

@@ -26,7 +26,7 @@ static const struct rule {
 	{ "cpu_model", NULL, SEVERITY_TIME, false },
 	{ "folio.*", "folios", SEVERITY_ALL, false },
 	{ "workload.*", "workloads", SEVERITY_ALL, false },
-	{ "programs.init", NULL, SEVERITY_NOTE, false }, /* the agent sleeps while others are measured */
+	{ "programs.init", NULL, SEVERITY_NOTE, false },	      /* the agent sleeps while others are measured */
 	{ "programs.lib/modules/*", "kernels", SEVERITY_ALL, false }, /* as much the kernel as its Image */
 	{ "programs.*", "workloads", SEVERITY_TIME, false },
 	{ "guest.accel", NULL, SEVERITY_NOTE, false }, /* the basis that came of it has its own rule */
