@@ -14,7 +14,7 @@ int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
 		return -1;
 	err->kind = kind;
 	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	vsnprintf(err->msg, ERR_MSG_SIZE, fmt, ap);
 	va_end(ap);
 	return -1;
 }
@@ -29,16 +29,16 @@ int err_set_errno(struct err *err, enum err_kind kind, const char *fmt, ...)
 		return -1;
 	err->kind = kind;
 	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	vsnprintf(err->msg, ERR_MSG_SIZE, fmt, ap);
 	va_end(ap);
 	len = strlen(err->msg);
-	snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", strerror(saved));
+	snprintf(err->msg + len, ERR_MSG_SIZE - len, ": %s", strerror(saved));
 	return -1;
 }
 
 int err_wrap(struct err *err, const char *fmt, ...)
 {
-	char context[sizeof(err->msg)];
+	char context[ERR_MSG_SIZE];
 	size_t len, keep;
 	va_list ap;
 
@@ -50,8 +50,8 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	strcat(context, ": ");
 	len = strlen(context);
 	keep = strlen(err->msg);
-	if (len + keep >= sizeof(err->msg))
-		keep = sizeof(err->msg) - len - 1;
+	if (len + keep >= ERR_MSG_SIZE)
+		keep = ERR_MSG_SIZE - len - 1;
 	memmove(err->msg + len, err->msg, keep);
 	err->msg[len + keep] = '\0';
 	memcpy(err->msg, context, len);

@@ -18,9 +18,11 @@ enum err_kind {
 	ERR_INTERRUPTED, /* SIGINT or SIGTERM; exit code 130 */
 };
 
+#define ERR_MSG_SIZE 4096
+
 struct err {
 	enum err_kind kind;
-	char msg[4096]; /* NUL-terminated, cut when longer; may hold several lines */
+	char msg[ERR_MSG_SIZE]; /* NUL-terminated, cut when longer; may hold several lines */
 };
 
 #define ERR_INIT ((struct err){ .kind = ERR_NONE })
