@@ -5,10 +5,10 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "run/cost.h"
 
-/* Rough costs for the last line of `list`; measured on two cores of x86-64 (HACKING.md, "What things cost"). */
-#define BUILD_SECONDS 150
-#define BOOT_SECONDS 3
+/* Of one kernel; two idle cores of x86-64 (HACKING.md, "What things cost"). */
+#define BUILD_SECONDS 160
 
 struct list_args {
 	const char *matrix, *only;
@@ -74,18 +74,22 @@ static void print_cost(const struct plan *plan)
 	size_t builds = 0, boots = plan->n_runnable * m->trials.seeds;
 	struct schedule_options o = cli_schedule_options(plan->caps, 0);
 	unsigned int jobs = o.cpus / (unsigned int)m->guest.cpus ? o.cpus / (unsigned int)m->guest.cpus : 1;
+	struct cost cost = cost_of(plan);
 	double seconds;
 
 	for (size_t i = 0; i < m->n_kernels; i++)
 		builds += plan->images[i] && !plan->ready[i];
-	seconds = (double)builds * BUILD_SECONDS + (double)boots * BOOT_SECONDS / jobs;
+	seconds = (double)builds * BUILD_SECONDS + cost.seconds / jobs;
 	printf("%zu cells, %zu to run, %zu skipped; %zu boots (%llu seeds), each %llu warmups and %llu samples; "
 	       "%zu kernels to build\n",
 	       plan->n_cells, plan->n_runnable, plan->n_cells - plan->n_runnable, boots,
 	       (unsigned long long)m->trials.seeds, (unsigned long long)m->trials.warmups,
 	       (unsigned long long)m->trials.samples, builds);
-	printf("about %d:%02d of wall time at -j %u if a boot takes %d s\n", (int)seconds / 60, (int)seconds % 60, jobs,
-	       BOOT_SECONDS);
+	printf("about %d:%02d of wall time at -j %u", (int)seconds / 60, (int)seconds % 60, jobs);
+	if (cost.n_unknown)
+		printf("; the like of %zu cells was never run here, a boot of those is taken for %d s", cost.n_unknown,
+		       COST_GUESS_S);
+	putchar('\n');
 }
 
 int cmd_list(int argc, char **argv)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "run/cost.h"
 
 struct run_args {
 	const char *subject, *only, *output, *connect;
@@ -249,5 +250,6 @@ int cmd_run(int argc, char **argv)
 	rc = schedule_run(run, &schedule, &result, &err);
 	if (rc < 0)
 		return cli_fail(&err);
+	cost_record(run);
 	return print_summary(run, &result, began_ns);
 }

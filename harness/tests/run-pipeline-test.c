@@ -27,7 +27,11 @@ static int setup(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
+	_cleanup_free_ char *cache = NULL;
+
 	f->dir = scratch_make();
+	cache = path_join(f->dir, "cache");
+	setenv("GRANULE_CACHE", cache, 1);
 	setenv("GRANULE_FAKE", "1", 1);
 	setenv("CI", "1", 1);
 	free(scratch_image(f->dir, "Image-4k", 4096));
@@ -61,10 +65,16 @@ static void run_show_diff(void **state)
 	const struct fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "m.yaml", "  w: { null: { } }\n", 2);
 	_cleanup_free_ char *run = path_join(f->dir, "run"), *out = NULL, *shown = NULL, *diff = NULL;
+	_cleanup_free_ char *before = NULL, *after = NULL;
 
+	assert_int_equal(GRANULE(&before, "list", matrix), 0);
+	assert_non_null(strstr(before, "3 to run, 1 skipped; 6 boots"));
+	assert_non_null(strstr(before, "the like of 3 cells was never run here"));
 	assert_int_equal(GRANULE(&out, "run", matrix, "-o", run), 0);
 	/* 64K pages have no 64K mTHP: that cell is skipped with the sizes that exist, the other three run twice */
 	assert_non_null(strstr(out, "6 boots, 6 ok; 1 cells skipped"));
+	assert_int_equal(GRANULE(&after, "list", matrix), 0);
+	assert_null(strstr(after, "never run here"));
 	assert_int_equal(GRANULE(&shown, "show", run), 0);
 	assert_non_null(strstr(shown, "64k.small.w"));
 	assert_non_null(strstr(shown, "256K"));
