@@ -35,14 +35,16 @@
 #define WIRE_PORT_NAME "org.granule.stream"
 
 enum wire_type {
-	/* key, value, key, value, ...: page_size 65536, release 6.12.x, version, machine, cmdline, cpus 1,
-	 * memory_kib 3075840, thp_sizes "128K 256K ..." (the hugepages-* directories), agent "1" */
+	/* key, value, key, value, ...: page_size, release, version, machine (uname), cmdline, cpus, memory_kib,
+	 * thp_sizes (the hugepages-* directories), agent (its version). Example: ("page_size","65536","release",
+	 * "6.12.107-granule","machine","aarch64","cpus","1","memory_kib","3123584","thp_sizes","128K 256K", ...) */
 	WIRE_HELLO = 1,
-	/* kind, phase, index: a step of the job begins; ("sample", "page_fault1", "2"). For progress. */
+	/* kind, phase, index: a step of the job begins, for progress. Example: ("sample","page_fault1","2") */
 	WIRE_STEP = 2,
 	/* path, requested, effective, status: one knob, written and read back; status is "ok", "absent", "differs"
 	 * or "error: TEXT"; effective is the bracketed word if the file shows a choice. Status "inherited": nothing was
-	 * requested (""), the kernel's default was read */
+	 * requested (""), the kernel's default was read. Example:
+	 * ("/sys/kernel/mm/transparent_hugepage/enabled","never","never","ok") */
 	WIRE_SETTING = 3,
 	/* phase, kind, index, when, path[, content]: one file as it was at one moment; no sixth field: the file is
 	 * absent, which is not zero. when: "before", "after" (around a sample), "hold" (at its greatest extent),
@@ -51,12 +53,15 @@ enum wire_type {
 	WIRE_FILE = 4,
 	/* phase, kind, index, begin_ns, end_ns, status, minflt, majflt, nvcsw, nivcsw, user_us, system_us, output:
 	 * one finished program. status: "exit 0", "signal 9", "timeout", "held" (it stopped itself as asked; end_ns is that
-	 * moment, the usage what it was when it was killed then). The usage is wait4()'s. output: stdout and stderr, cut at 64 KiB */
+	 * moment, the usage what it was when it was killed then). The usage is wait4()'s. output: stdout and stderr, cut
+	 * at 64 KiB. Example: ("page_fault1","sample","0","301442384","335107264","exit 0","2098","0","3","7","1200",
+	 * "32100","operations 2048\nelapsed_ns 33818928\n...") */
 	WIRE_EXEC = 5,
-	/* text: something a reader should know ("output of X cut at 65536 bytes") */
+	/* text: something a reader should know. Example: ("nothing matches /sys/kernel/mm/x*") */
 	WIRE_NOTE = 6,
 	/* outcome, reason: the last record. outcome: "ok", "wrong-page-size", "settings-failed", "workload-failed",
-	 * "unsupported", "agent-failed"; reason is "" for ok */
+	 * "unsupported", "agent-failed"; reason is "" for ok. Example:
+	 * ("settings-failed","/sys/...: asked for always, differs: it is never") */
 	WIRE_END = 7,
 };
 
