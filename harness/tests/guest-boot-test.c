@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -107,13 +109,43 @@ static char *attempt_file(const struct fixture *f, const char *cell, unsigned in
 }
 
 /* The pids of QEMUs of this test's roots, 0 if there are none. */
+/* Is @pid a QEMU of @slot? By its command line, arguments joined. */
+static bool is_qemu_of(const char *pid, const char *slot_path)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%s/cmdline", pid), *line = NULL;
+	size_t len;
+
+	if (file_read(path, 1 << 20, &line, &len, NULL) < 0 || !strstr(line, "qemu-system"))
+		return false;
+	for (size_t k = 0; k < len; k++)
+		if (!line[k])
+			line[k] = ' ';
+	return strstr(line, slot_path) != NULL;
+}
+
+/* The QEMU of @slot, 0: none. */
 static pid_t find_qemu(const struct fixture *f, unsigned int slot)
 {
-	_cleanup_free_ char *pattern = xasprintf("%s/cache/virt/%u/lib/qemu/domain-", f->dir, slot), *out = NULL;
-	char *argv[] = { (char *)"pgrep", (char *)"-f", pattern, NULL };
+	_cleanup_free_ char *slot_path = xasprintf("%s/cache/virt/%u/lib/qemu/domain-", f->dir, slot);
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
 
-	/* pgrep's own command line holds the pattern, but pgrep leaves itself out */
-	return proc_capture(argv, now_ns() + 10 * NSEC_PER_SEC, 4096, &out, NULL) == 0 ? (pid_t)atoi(out) : 0;
+	assert_non_null(proc);
+	while (!found && (entry = readdir(proc)))
+		if (atoi(entry->d_name) > 0 && is_qemu_of(entry->d_name, slot_path))
+			found = atoi(entry->d_name);
+	closedir(proc);
+	return found;
+}
+
+/* Never 0: that would be this test's own process group. */
+static void kill_qemu(const struct fixture *f, unsigned int slot, int sig)
+{
+	pid_t pid = find_qemu(f, slot);
+
+	assert_true(pid > 0);
+	kill(pid, sig);
 }
 
 static void wait_gone(const struct fixture *f, unsigned int slot)
@@ -282,7 +314,7 @@ static void qemu_is_killed(void **state)
 	REQUIRE_GUESTS(f);
 	pid = BOOT_START("--slot=1", f->run, "long", "7");
 	boot_wait_for(f->run, "long", 7, 1, "stream");
-	kill(find_qemu(f, 1), SIGKILL);
+	kill_qemu(f, 1, SIGKILL);
 	assert_int_equal(status_of(pid), 3);
 	boot_result_of(f->run, "long", 7, &result);
 	assert_int_equal(result.outcome, OUTCOME_HOST_FAILED);
@@ -290,7 +322,7 @@ static void qemu_is_killed(void **state)
 	boot_result_free(&result);
 	pid = BOOT_START("--slot=1", f->run, "long", "8");
 	boot_wait_for(f->run, "long", 8, 1, "stream");
-	kill(find_qemu(f, 1), SIGABRT);
+	kill_qemu(f, 1, SIGABRT);
 	assert_int_equal(status_of(pid), 0);
 	boot_result_of(f->run, "long", 8, &result);
 	assert_int_equal(result.outcome, OUTCOME_GUEST_CRASHED);
