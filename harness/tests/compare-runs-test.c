@@ -12,25 +12,11 @@
 
 #include "base/clock.h"
 #include "compare/compare.h"
+#include "tests/pipeline.h"
 #include "tests/scenarios/pairs.h"
 
 static const struct numbers small = { .page = 4096, .insns = 1400, .boots = 3, .peak = 8912896 };
 static const struct numbers large = { .page = 65536, .insns = 6600, .boots = 3, .peak = 18874368 };
-
-static char *fresh_dir(void)
-{
-	char *dir = xstrdup("/tmp/granule-compare-XXXXXX");
-
-	if (!mkdtemp(dir))
-		abort();
-	return dir;
-}
-
-static void drop(char *dir)
-{
-	remove_tree(dir, NULL);
-	free(dir);
-}
 
 static struct run *open_run(const char *dir)
 {
@@ -71,7 +57,7 @@ static void assert_row(const struct comparison *c, size_t pair, const char *name
 /* A run of these cells, each with all its boots. */
 static char *run_of(const struct cell_record *cells, const struct numbers *const *numbers, size_t n)
 {
-	char *dir = fresh_dir();
+	char *dir = scratch_make();
 
 	run_build(dir, cells, n);
 	for (size_t i = 0; i < n; i++)
@@ -140,7 +126,7 @@ static void test_along(void **state)
 	run_free(run);
 	for (size_t i = 0; i < 5; i++)
 		cell_record_free(&cells[i]);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 static void assert_config_error(const struct run *run, const struct compare_options *options, const char *part)
@@ -178,7 +164,7 @@ static void test_bad_axis(void **state)
 	run_free(run);
 	for (size_t i = 0; i < 2; i++)
 		cell_record_free(&cells[i]);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* Two runs of one cell, the second with the definition's @path set to @value; @attempt_file likewise. */
@@ -256,7 +242,7 @@ static void test_definitions(void **state)
 		comparison_free(c);
 		for (int k = 0; k < 2; k++) {
 			run_free(runs[k]);
-			drop(*dirs[k]);
+			scratch_remove(*dirs[k]);
 		}
 	}
 }
@@ -294,7 +280,7 @@ static void test_failures(void **state)
 	run_free(run);
 	for (size_t i = 0; i < 2; i++)
 		cell_record_free(&cells[i]);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* Two runs that share one cell of two each. Caught: unpaired cells dropped. */
@@ -321,7 +307,7 @@ static void test_unpaired(void **state)
 		run_free(runs[i]);
 		cell_record_free(&a[i]);
 		cell_record_free(&b[i]);
-		drop(dirs[i]);
+		scratch_remove(dirs[i]);
 	}
 }
 
@@ -357,7 +343,7 @@ static double seconds_for(size_t n_cells)
 		cell_record_free(&cells[i]);
 	free(cells);
 	free(n);
-	drop(dir);
+	scratch_remove(dir);
 	return seconds;
 }
 

@@ -12,6 +12,7 @@
 
 #include "report/number.h"
 #include "report/report.h"
+#include "tests/pipeline.h"
 #include "tests/scenarios/pairs.h"
 
 static const struct numbers small = { .page = 4096, .insns = 1400, .spread = 3, .boots = 3, .peak = 8912896 };
@@ -19,21 +20,6 @@ static const struct numbers large = { .page = 65536, .insns = 6600, .spread = 9,
 static const struct numbers huge = {
 	.page = 65536, .insns = 400, .spread = 40, .boots = 3, .folio_allocs = 64, .peak = 134217728
 };
-
-static char *fresh_dir(void)
-{
-	char *dir = xstrdup("/tmp/granule-report-XXXXXX");
-
-	if (!mkdtemp(dir))
-		abort();
-	return dir;
-}
-
-static void drop(char *dir)
-{
-	remove_tree(dir, NULL);
-	free(dir);
-}
 
 static struct run *open_run(const char *dir)
 {
@@ -55,7 +41,7 @@ static char *build_run(unsigned long long more_insns)
 	};
 	const struct numbers *n[] = { &small, &moved, &large, &huge };
 	_cleanup_free_ char *crashed = NULL, *torn = NULL;
-	char *dir = fresh_dir();
+	char *dir = scratch_make();
 
 	cells[4].skip = xstrdup("this CPU has no 16K granule");
 	run_build(dir, cells, 5);
@@ -128,7 +114,7 @@ static void test_diff(void **state)
 	options.metric = "memory.*";
 	options.cell = "4k.*";
 	check_golden("diff-folios-memory.txt", dir, diff_text(dir, NULL, options, false));
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* Another kernel release, another QEMU: subject and confounder. */
@@ -148,8 +134,8 @@ static void test_diff_runs(void **state)
 	text = diff_text(dirs[0], other, COMPARE_DEFAULTS, false);
 	check_golden("diff-runs.txt", dirs[0], replaced(text, dirs[1], "/results/OTHER"));
 	run_free(other);
-	drop(dirs[0]);
-	drop(dirs[1]);
+	scratch_remove(dirs[0]);
+	scratch_remove(dirs[1]);
 }
 
 static char *cell_text(const char *dir, const char *cell, unsigned int boot, bool expect_failed)
@@ -177,7 +163,7 @@ static void test_show(void **state)
 	check_golden("show-cell.txt", dir, cell_text(dir, "4k.128k.faults", 0, false));
 	check_golden("show-crashed.txt", dir, cell_text(dir, "64k.off.faults", 2, true));
 	check_golden("show-skipped.txt", dir, cell_text(dir, "16k.off.faults", 0, false));
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* Everything that text shows is in the JSON, which parses back. Caught: NaN, a key renamed. */
@@ -223,7 +209,7 @@ static void test_json(void **state)
 	assert_true(json_real_value(json_array_get(json_object_get(row, "samples"), 0)) == 1400);
 	json_decref(o);
 	run_free(run);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* The longest labels there can be, the longest reasons. Caught: a column that grows with its contents. */
@@ -233,7 +219,7 @@ static void test_narrow(void **state)
 	struct cell_record cells[] = { numbers_cell(longest, longest, &small), numbers_cell("x", longest, &large),
 				       numbers_cell("y", longest, &large) };
 	struct compare_options options = COMPARE_DEFAULTS;
-	char *dir = fresh_dir();
+	char *dir = scratch_make();
 	_cleanup_free_ char *text = NULL, *run_text = NULL, *cell = NULL;
 
 	(void)state;
@@ -247,7 +233,7 @@ static void test_narrow(void **state)
 	assert_narrow(cell = cell_text(dir, cells[0].id, 0, false));
 	for (size_t i = 0; i < 3; i++)
 		cell_record_free(&cells[i]);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* Numbers for people. Caught: a lost sign, digits that mean nothing, 1000 for 1024. */

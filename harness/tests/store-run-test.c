@@ -10,22 +10,8 @@
 
 #include <cmocka.h>
 
+#include "tests/pipeline.h"
 #include "tests/scenarios/build.h"
-
-static char *fresh_dir(void)
-{
-	char *dir = xstrdup("/tmp/granule-store-XXXXXX");
-
-	if (!mkdtemp(dir))
-		abort();
-	return dir;
-}
-
-static void drop(char *dir)
-{
-	remove_tree(dir, NULL);
-	free(dir);
-}
 
 static void assert_error(const struct err *err, enum err_kind kind, const char *part)
 {
@@ -76,7 +62,7 @@ static void assert_cells_equal(const struct cell_record *a, const struct cell_re
 /* Caught: a field that is written and not read, or the other way round; a lost order. */
 static void test_round_trip(void **state)
 {
-	char *dir = fresh_dir();
+	char *dir = scratch_make();
 	struct cell_record cells[] = { full_cell(), cell_build("4k", "off", "faults", 4096), { 0 } };
 	struct cell_record one;
 	struct run *run = NULL;
@@ -102,13 +88,13 @@ static void test_round_trip(void **state)
 	run_free(run);
 	for (size_t i = 0; i < 3; i++)
 		cell_record_free(&cells[i]);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* Caught: a run made over another one; a half-made one that blocks its own repetition. */
 static void test_create_refuses(void **state)
 {
-	char *dir = fresh_dir();
+	char *dir = scratch_make();
 	struct cell_record cell = cell_build("4k", "off", "null", 4096), evil = cell_build("4k", "off", "x", 4096);
 	struct err err = ERR_INIT;
 	_cleanup_free_ char *run_json = path_join(dir, "run.json");
@@ -128,7 +114,7 @@ static void test_create_refuses(void **state)
 	assert_int_equal(run_create(dir, NULL, NULL, &cell, 1, &err), -1);
 	cell_record_free(&cell);
 	cell_record_free(&evil);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* Caught: each check on a line, and line numbers. */
@@ -154,7 +140,7 @@ static void test_damaged(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		char *dir = fresh_dir();
+		char *dir = scratch_make();
 		struct cell_record cell = cell_build("4k", "off", "null", 4096);
 		_cleanup_free_ char *path = path_join(dir, table[i].name);
 		struct run *run = NULL;
@@ -169,14 +155,14 @@ static void test_damaged(void **state)
 		assert_error(&err, ERR_CONFIG, table[i].error);
 		assert_null(run);
 		cell_record_free(&cell);
-		drop(dir);
+		scratch_remove(dir);
 	}
 }
 
 /* A minor version from the future and unknown fields are read. */
 static void test_tolerates(void **state)
 {
-	char *dir = fresh_dir();
+	char *dir = scratch_make();
 	struct cell_record cell = cell_build("4k", "off", "null", 4096);
 	struct run *run = NULL;
 	struct err err = ERR_INIT;
@@ -190,13 +176,13 @@ static void test_tolerates(void **state)
 	assert_int_equal(run_open("/nowhere/at/all", &run, &err), -1);
 	assert_error(&err, ERR_CONFIG, "/nowhere/at/all: no such run");
 	cell_record_free(&cell);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 /* Caught: a claim that two processes can both have. Four children claim 25 attempts each; the numbers are 1 to 100. */
 static void test_claims_race(void **state)
 {
-	char *dir = fresh_dir();
+	char *dir = scratch_make();
 	struct cell_record cell = cell_build("4k", "off", "null", 4096);
 	unsigned int *attempts;
 	struct run *run;
@@ -231,7 +217,7 @@ static void test_claims_race(void **state)
 	free(attempts);
 	run_free(run);
 	cell_record_free(&cell);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 static bool running_with(const char *dir, const struct run *run, const char *claim)
@@ -253,7 +239,7 @@ static bool running_with(const char *dir, const struct run *run, const char *cla
  * called running. */
 static void test_running(void **state)
 {
-	char *dir = fresh_dir(), *attempt_dir;
+	char *dir = scratch_make(), *attempt_dir;
 	struct cell_record cell = cell_build("4k", "off", "null", 4096);
 	_cleanup_free_ char *future = NULL;
 	_cleanup_free_ char *claim = NULL, *recycled = NULL, *path = NULL;
@@ -283,7 +269,7 @@ static void test_running(void **state)
 	free(attempt_dir);
 	run_free(run);
 	cell_record_free(&cell);
-	drop(dir);
+	scratch_remove(dir);
 }
 
 int main(void)
