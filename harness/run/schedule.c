@@ -41,7 +41,7 @@ struct scheduler {
 	size_t n_workers, n_running;
 	uint64_t memory_used;
 	struct progress progress;
-	bool interrupted, host_failed;
+	bool interrupted, host_failed, said_waiting;
 	struct err *err;
 };
 
@@ -72,6 +72,31 @@ static unsigned int boots_max(const struct run *run)
 	return most;
 }
 
+/* What reading says of a boot. One that a killed scheduler left behind with its granule-boot alive is that process's to
+ * finish: wait for it. */
+static enum outcome settled_outcome(struct scheduler *s, const struct cell_record *cell, unsigned int boot)
+{
+	for (;;) {
+		struct timespec tick = { .tv_nsec = TICK_NS };
+		struct boot_result result = { 0 };
+		enum outcome outcome;
+		bool running;
+
+		if (boot_read(s->run, cell, boot, &result, NULL) < 0)
+			return boot_outcome(s->run, cell, boot);
+		outcome = result.outcome;
+		running = result.running && outcome_owed(outcome);
+		boot_result_free(&result);
+		if (!running)
+			return outcome;
+		if (!s->said_waiting)
+			fprintf(stderr, "granule: waiting for %s boot %u, which another process runs\n", cell->id,
+				boot);
+		s->said_waiting = true;
+		nanosleep(&tick, NULL);
+	}
+}
+
 static void find_owed(struct scheduler *s, struct schedule_result *result)
 {
 	unsigned int most = boots_max(s->run);
@@ -84,7 +109,7 @@ static void find_owed(struct scheduler *s, struct schedule_result *result)
 			if (!is_wanted(s->options, cell, boot))
 				continue;
 			result->n_boots++;
-			if (!outcome_owed(boot_outcome(s->run, cell, boot))) {
+			if (!outcome_owed(settled_outcome(s, cell, boot))) {
 				result->n_done_before++;
 				continue;
 			}
@@ -253,37 +278,6 @@ static void run_all(struct scheduler *s)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Boots that a killed scheduler left behind with their granule-boot alive: theirs to finish, so wait for them. */
-static void wait_for_others(const struct run *run, const struct schedule_options *options)
-{
-	unsigned int most = boots_max(run);
-	bool said = options->quiet;
-
-	for (unsigned int boot = 1; boot <= most; boot++) {
-		for (size_t i = 0; i < run->n_cells; i++) {
-			const struct cell_record *cell = &run->cells[i];
-
-			while (is_wanted(options, cell, boot)) {
-				struct timespec tick = { .tv_nsec = TICK_NS };
-				struct boot_result result = { 0 };
-				bool running;
-
-				if (boot_read(run, cell, boot, &result, NULL) < 0)
-					break;
-				running = result.running && outcome_owed(result.outcome);
-				boot_result_free(&result);
-				if (!running)
-					break;
-				if (!said)
-					fprintf(stderr, "granule: waiting for %s boot %u, which another process runs\n",
-						cell->id, boot);
-				said = true;
-				nanosleep(&tick, NULL);
-			}
-		}
-	}
-}
-
 static void count_outcomes(const struct run *run, const struct schedule_options *options,
 			   struct schedule_result *result)
 {
@@ -299,14 +293,13 @@ int schedule_run(const struct run *run, const struct schedule_options *options, 
 	_cleanup_free_ char *lock_path = path_join(run->dir, "lock");
 	_cleanup_close_ int lock = lock_file(lock_path, false, err);
 	struct err first = ERR_INIT;
-	struct scheduler s = { .run = run, .options = options, .err = &first };
+	struct scheduler s = { .run = run, .options = options, .err = &first, .said_waiting = options->quiet };
 
 	*ret_result = (struct schedule_result){ 0 };
 	if (lock == -2)
 		return err_set(err, ERR_HOST, "%s: another granule is running it", run->dir);
 	if (lock < 0)
 		return -1;
-	wait_for_others(run, options);
 	find_owed(&s, ret_result);
 	s.n_workers = jobs_allowed(&s);
 	s.workers = xcalloc(s.n_workers, sizeof(*s.workers));
