@@ -3,7 +3,8 @@
 #   make          granule, granule-boot and the guest programs     make demo     the main job, from nothing
 #   make check    all tests that need no network and no root       make bench    speed, as ratios
 #   make deps     install what is missing (Debian 12 and 13)       make install  PREFIX, DESTDIR
-#   make check-san, lint, format                                   B=DIR         another output folder
+#   make check-san, lint, format                                   make fuzz     FUZZ_SECONDS each, with clang
+#   B=DIR         another output folder
 
 B ?= build
 CC = gcc
@@ -16,7 +17,7 @@ else
 GUEST_CC ?= aarch64-linux-gnu-gcc
 endif
 
-PKGS := yaml-0.1 libxml-2.0 jansson gsl smartcols nettle
+PKGS := yaml-0.1 libxml-2.0 jansson gsl smartcols nettle libarchive libzstd
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wpointer-arith -Wwrite-strings
 CPPFLAGS += -D_GNU_SOURCE -Iharness -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -29,20 +30,26 @@ GUEST_CFLAGS := -std=gnu11 -O2 -g0 $(WARN) $(WERROR) -D_GNU_SOURCE -Iharness -I.
 MAINS := harness/cli/granule.c harness/guest/granule-boot.c
 VIRT_SRC := harness/guest/virt.c
 LIB_SRC := $(filter-out $(MAINS) $(VIRT_SRC), \
-	$(foreach d,base wire stat matrix image guest run store compare report cli,$(wildcard harness/$d/*.c)) \
-	$(wildcard workloads/*.c workloads/*/workload.c))
+	$(foreach d,base wire stat matrix image guest run store compare explain report cli,$(wildcard harness/$d/*.c)) \
+	$(wildcard workloads/*.c workloads/null/workload.c workloads/will-it-scale/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 VIRT_OBJ := $(VIRT_SRC:%.c=$(B)/obj/%.o)
-TEST_SRC := $(wildcard harness/tests/*-test.c workloads/*/*-test.c)
+TEST_SRC := $(wildcard harness/tests/*-test.c harness/tests/*-fuzz.c workloads/*/*-test.c)
 TESTS := $(foreach t,$(TEST_SRC),$(B)/tests/$(notdir $(basename $t)))
+
+TEST_GUEST := $(patsubst harness/%.c,$(B)/%,$(wildcard harness/tests/guest/*.c))
 
 AGENT_SRC := $(wildcard harness/agent/*.c) $(wildcard harness/wire/*.c)
 WIS_TESTS := $(notdir $(basename $(wildcard workloads/will-it-scale/tests/*.c)))
 GUEST := $(B)/guest/agent $(B)/guest/null/null \
-	$(foreach t,$(WIS_TESTS),$(B)/guest/will-it-scale/$t_processes $(B)/guest/will-it-scale/$t_threads)
+	$(foreach m,processes threads,$(B)/guest/will-it-scale/runner_$m.o \
+		$(foreach t,$(WIS_TESTS),$(B)/guest/will-it-scale/$t_$m))
+
+# One source, one object for each of QEMU's plugin interfaces (harness/plugin/qemu.h).
+PLUGINS := $(B)/plugin/count-v1.so $(B)/plugin/count-v3.so
 
 .PHONY: all
-all: $(B)/granule $(B)/granule-boot $(GUEST)
+all: $(B)/granule $(B)/granule-boot $(GUEST) $(PLUGINS)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -65,8 +72,24 @@ $(B)/tests/%: $(B)/obj/harness/tests/%.o $(B)/obj/harness/tests/pipeline.o $(B)/
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -lcmocka -o $@
 
-$(B)/bench: $(B)/obj/harness/tests/bench.o $(B)/libgranule.a
+# A fuzz target without clang: its corpus and repeatable mutations, as a test.
+$(B)/tests/%-fuzz: $(B)/obj/harness/tests/%-fuzz.o $(B)/obj/harness/tests/fuzz-main.o $(B)/libgranule.a
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+
+$(B)/fuzz/%: $(B)/obj/harness/tests/%-fuzz.o $(B)/libgranule.a
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
+
+$(B)/bench $(B)/folio-table: $(B)/%: $(B)/obj/harness/tests/%.o $(B)/libgranule.a
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
+
+$(B)/plugin/count-v%.so: harness/plugin/count.c harness/plugin/qemu.h harness/wire/marker.h
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  PLUGIN  $@")
+	$(Q)$(CC) -std=gnu11 -O2 -g0 $(WARN) $(WERROR) -D_GNU_SOURCE -Iharness -DPLUGIN_API=$* -fvisibility=hidden -fPIC -shared $< -o $@
 
 # Guest programs: static arm64, the same bytes from any folder.
 $(B)/guest/agent: $(AGENT_SRC) $(wildcard harness/agent/*.h harness/wire/*.h harness/base/err.h)
@@ -79,19 +102,30 @@ $(B)/guest/null/null: workloads/null/guest.c
 	$(if $(Q),@echo "  GUEST   $@")
 	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $< -o $@ && $(GUEST_STRIP) $@
 
-WIS_GUEST := $(wildcard workloads/will-it-scale/guest/*.c)
-WIS_HEAD := $(wildcard workloads/will-it-scale/guest/*.h)
+WIS := workloads/will-it-scale
+WIS_HEAD := $(wildcard $(WIS)/guest/*.h)
 GUEST_STRIP := $(GUEST_CC:gcc=strip) -s
 
-$(B)/guest/will-it-scale/%_processes: workloads/will-it-scale/tests/%.c $(WIS_GUEST) $(WIS_HEAD)
+# Also what tests of a checkout of upstream are linked with, when a run is planned (harness/image/program.c).
+WIS_RUNNER := $(WIS)/guest/runner.c $(WIS)/guest/tasks.c
+$(B)/guest/will-it-scale/runner_%.o: $(WIS_RUNNER) $(WIS_HEAD)
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  GUEST   $@")
-	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -Wno-write-strings -Wno-discarded-qualifiers -Iworkloads/will-it-scale/guest $< $(WIS_GUEST) -o $@ && $(GUEST_STRIP) $@
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $(if $(filter threads,$*),-DTHREADS) -r $(WIS_RUNNER) -o $@
 
-$(B)/guest/will-it-scale/%_threads: workloads/will-it-scale/tests/%.c $(WIS_GUEST) $(WIS_HEAD)
+define WIS_RULE
+$(B)/guest/will-it-scale/%_$1: $(WIS)/tests/%.c $(B)/guest/will-it-scale/runner_$1.o $(filter-out $(WIS_RUNNER),$(wildcard $(WIS)/guest/*.c)) $(WIS_HEAD)
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo "  GUEST   $$@")
+	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) -I$(WIS)/guest -Wl,--wrap=socketpair $$(filter %.c %.o,$$^) -o $$@ && $$(GUEST_STRIP) $$@
+endef
+$(foreach m,processes threads,$(eval $(call WIS_RULE,$m)))
+
+# For tests only; never installed.
+$(B)/tests/guest/%: harness/tests/guest/%.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  GUEST   $@")
-	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -DTHREADS -Wno-write-strings -Wno-discarded-qualifiers -Iworkloads/will-it-scale/guest $< $(WIS_GUEST) -o $@ && $(GUEST_STRIP) $@
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $< -o $@ && $(GUEST_STRIP) $@
 
 # ---- Set-up
 
@@ -114,7 +148,7 @@ demo-here: all
 # ---- Tests
 
 .PHONY: check-here tests
-tests: $(TESTS)
+tests: $(TESTS) $(TEST_GUEST) $(B)/folio-table
 check-here: all tests
 	@GRANULE_BUILD=$(abspath $(B)) tools/run-tests $(TESTS)
 
@@ -126,7 +160,18 @@ check-san:
 	@GRANULE_BUILD=$(abspath $(B)/san) GRANULE_NO_GUESTS='the sanitizer build runs no real guests' \
 		tools/run-tests $(patsubst $(B)/%,$(B)/san/%,$(TESTS))
 
-C_FILES = $(shell git ls-files '*.c' '*.h')
+# With clang's libFuzzer, FUZZ_SECONDS each (tools/fuzz).
+FUZZ_SECONDS ?= 600
+FUZZERS := $(patsubst harness/tests/%-fuzz.c,%,$(wildcard harness/tests/*-fuzz.c))
+.PHONY: fuzz fuzzers
+fuzzers: $(FUZZERS:%=$(B)/fuzz/%)
+fuzz:
+	@tools/deps --check tools/fuzz.list
+	@$(MAKE) --no-print-directory B=$(B)/clang CC=clang CFLAGS='-O1 -g' \
+		SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer' fuzzers
+	@tools/fuzz $(B)/clang/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
 .PHONY: lint
 lint:
 	@tools/deps --check tools/lint.list
@@ -149,7 +194,7 @@ PREFIX ?= /usr/local
 install: all
 	install -D -m 755 $(B)/granule $(DESTDIR)$(PREFIX)/bin/granule
 	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
-	cd $(B) && find guest -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
+	cd $(B) && find guest plugin -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
 	find images -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
 .SECONDARY:

@@ -28,11 +28,18 @@ void programs_add(struct programs *programs, char *guest_path, char *built)
 	program->built = built;
 }
 
+void programs_add_source(struct programs *programs, char *guest_path, char *source, char *object)
+{
+	programs_add(programs, guest_path, object);
+	programs->v[programs->n - 1].source = source;
+}
+
 void programs_free(struct programs *programs)
 {
 	for (size_t i = 0; i < programs->n; i++) {
 		free(programs->v[i].guest_path);
 		free(programs->v[i].built);
+		free(programs->v[i].source);
 	}
 	free(programs->v);
 	*programs = (struct programs){ 0 };

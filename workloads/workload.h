@@ -10,10 +10,11 @@
 #include "store/metric.h"
 #include "wire/wire.h"
 
-/* A program for the guest. Static arm64; built by the Makefile under build/guest/. */
+/* A program for the guest. Static arm64; built by the Makefile under build/guest/, or of a C file of the user's. */
 struct guest_program {
 	char *guest_path; /* owned: in the initramfs, "bin/page_fault1" */
 	char *built;	  /* owned: below granule's guest folder, "will-it-scale/page_fault1_processes" */
+	char *source;	  /* owned: a C file that is to be linked with the object @built (image/program.h), or NULL */
 };
 
 struct programs {
@@ -26,8 +27,9 @@ struct workload {
 	const char *help; /* one sentence */
 	const struct option_def *options;
 	size_t params_size;
-	/* What the table cannot say; NULL or a sentence for the user, owned by the caller. May be NULL. */
-	char *(*check)(const void *params);
+	/* What the table cannot say; NULL or a sentence for the user, owned by the caller, and in *ret_key, unless left
+	 * alone, the key that it is about. May be NULL. */
+	char *(*check)(const void *params, const char **ret_key);
 	/* Why this cannot be sealed (several vCPUs are allowed; host storage is not), or NULL if it can. */
 	const char *(*unsealed)(const void *params);
 	void (*programs)(const void *params, struct programs *programs);
@@ -37,9 +39,14 @@ struct workload {
 	 * the work is no matter of bytes. 0: not fixed (by seconds). Memory is judged between cells only where they
 	 * did equal work. */
 	uint64_t (*work_bytes)(const void *params, uint64_t page_bytes);
+	/* What this workload's times mean on @basis, a clause for people behind the reason for the basis, or NULL. May be
+	 * NULL. */
+	const char *(*basis_note)(const void *params, enum basis basis);
 	/* Metrics of one EXEC record of kind "sample"; -1 with ERR_GUEST if its output does not parse. */
 	int (*measure)(const struct measure_context *context, const char *phase, const char *output,
 		       struct measures *measures, struct err *err);
+	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */
+	void (*derive)(const struct measure_context *context, struct measures *measures);
 	const struct metric *metrics; /* ends with pattern NULL */
 };
 
@@ -49,8 +56,9 @@ const struct workload *workload_find(const char *name);
 
 extern const struct workload will_it_scale_workload, null_workload;
 
-/* Add one; both strings become the list's. */
+/* Add one; the strings become the list's. */
 void programs_add(struct programs *programs, char *guest_path, char *built);
+void programs_add_source(struct programs *programs, char *guest_path, char *source, char *object);
 void programs_free(struct programs *programs);
 /* One line of a job: words joined by tabs; aborts on a word with a tab or newline. The list ends with NULL. */
 void job_line(struct text *job, ...) __attribute__((sentinel));

@@ -38,6 +38,10 @@ struct agent {
 	bool tmp_mounted;	   /* by the job, or by default */
 	char phase[PATH_SIZE];	   /* whose cgroup is in use, "" before the first */
 	char failed_setting[1024]; /* the first that ends the job, or "" */
+	char absent_setting[512];  /* the first that this kernel lacks, or "" */
+	char tmpfs_huge[32];	   /* an option for every tmpfs, "-": none; "": not even looked at */
+	char tmpfs_shows[32];	   /* what its mount must show, "-": anything */
+	char limit[32];		   /* memory.max of every phase; "" is never written */
 };
 
 /* ---- emit.c: records, notes, the end ---- */
@@ -62,7 +66,10 @@ void init_cgroups(struct agent *agent);
 void init_modules(struct agent *agent, const char *job);
 void init_port(struct agent *agent);
 void make_parents(const char *path);
+/* Every tmpfs is given agent->tmpfs_huge, and what it then has is a setting, "mount/TARGET/huge". */
 void mount_step(struct agent *agent, const char *type, const char *target, const char *options);
+/* Remount @target with each of @values (blanks between) for huge=: SETTING "probed"; then as it was. */
+void mount_probe(struct agent *agent, const char *target, const char *values);
 uint64_t agent_page_size(const struct agent *agent);
 void hello(struct agent *agent);
 
@@ -72,10 +79,22 @@ void hello(struct agent *agent);
 void setting_value(const char *content, char *buf, size_t size);
 /* Equal as text, or as decimal numbers. */
 bool setting_equal(const char *requested, const char *effective);
-/* Write @value, read back, write a SETTING record. @may_lack: an absent file is fine. */
+/* Write @value, read back, write a SETTING record. @path may have wildcards. @may_lack: an absent file is fine. */
+void setting_apply(struct agent *agent, const char *path, const char *value, bool may_lack);
+/* The same without writing: something else has set it. */
+void setting_check(struct agent *agent, const char *path, const char *value);
 /* A knob as the kernel has it: SETTING "inherited" or "absent". */
 void setting_inherit(struct agent *agent, const char *path);
-void setting_apply(struct agent *agent, const char *path, const char *value, bool may_lack);
+/* Write each of @values (blanks between), say which of them stuck: SETTING "probed"; then the old value again. */
+void setting_probe(struct agent *agent, const char *path, const char *values);
+/* The file @where, which records call @name. */
+void setting_file(struct agent *agent, const char *name, const char *where, const char *value, bool may_lack);
+void setting_report(struct agent *agent, const char *path, const char *requested, const char *effective,
+		    const char *status);
+/* The SETTING record of what was asked for and found, and what it means for the job. @trouble: its status, "absent" or
+ * "error: ...", NULL: by comparing. */
+void setting_judge(struct agent *agent, const char *path, const char *requested, const char *effective,
+		   const char *trouble);
 
 /* ---- snapshot.c: many files at one moment ---- */
 struct snapshot_file {
@@ -92,15 +111,20 @@ struct snapshot {
 };
 
 enum { SNAPSHOT_BEFORE, SNAPSHOT_AFTER };
+/* What a snapshot holds beside the watched files: the cgroup's, and files of state with the storage list. */
+enum { SNAPSHOT_CGROUP = 1, SNAPSHOT_STATE = 2 };
 struct snapshot *snapshot_get(int which);
 /* Touch every page, so that nothing is allocated later. */
 void snapshot_prepare(void);
 /* Add the files that match @pattern (shell wildcards in any part) to the list; a pattern without wildcards is watched
- * even if the file is absent. */
-void watch_add(struct agent *agent, const char *pattern);
+ * even if the file is absent. @words (ends with NULL): keep only the lines that begin with one of them; none: all. @state:
+ * for snapshots of state only. */
+void watch_add(struct agent *agent, const char *pattern, char *const words[], bool state);
+/* Where "cgroup/NAME" of the phase in use, or an absolute path, is read. */
+const char *counted_path(const struct agent *agent, const char *path, char buf[PATH_SIZE]);
 /* @path with wildcards to names in order, each handed to @found; returns their number. */
 unsigned int glob_walk(const char *pattern, void (*found)(void *arg, const char *path), void *arg);
-void snapshot_take(struct agent *agent, struct snapshot *snapshot, bool with_cgroup);
+void snapshot_take(struct agent *agent, struct snapshot *snapshot, unsigned int what);
 /* Add status and smaps_rollup of @pid. */
 void snapshot_add_process(struct agent *agent, struct snapshot *snapshot, pid_t pid);
 /* One FILE record each. */
@@ -108,6 +132,11 @@ void snapshot_emit(struct agent *agent, const struct snapshot *snapshot, const c
 		   const char *index, const char *when);
 /* At most @size - 1 bytes and a NUL; the length or -1 with errno. */
 ssize_t read_small(const char *path, char *buf, size_t size);
+
+/* ---- storage.c: files that lie in the guest's memory ---- */
+#define STORAGE_NAME "agent/storage" /* its name in a FILE record */
+/* Lines of text, see wire/wire.h; their length. Never more than @size. */
+size_t storage_list(struct agent *agent, char *buf, size_t size);
 
 /* ---- exec.c: one program ---- */
 struct exec_result {
@@ -120,12 +149,34 @@ struct exec_result {
 	size_t output_len, output_total;
 };
 
+/* Something to do while a program runs: @run is called once the clock is at @next_ns, and moves it on. */
+struct ticker {
+	uint64_t next_ns;
+	void (*run)(struct agent *agent, struct ticker *ticker);
+};
+
 void exec_prepare(struct agent *agent);
+/* A child of process 1 in the cgroup @phase, which is there, from its first page on. */
+pid_t fork_into(struct agent *agent, const char *phase);
 /* Run @argv in the cgroup of agent->phase until it ends, until it stops itself if @hold (then @at_hold is called with
- * its pid and everything is killed), or for @timeout_s. All its descendants are gone when this returns. */
+ * its pid and everything is killed), or for @timeout_s. All its descendants are gone when this returns. @ticker: NULL for
+ * whatever is timed: the agent then sleeps. */
 void exec_program(struct agent *agent, char *const argv[], uint64_t timeout_s,
-		  void (*at_hold)(struct agent *agent, pid_t pid), struct exec_result *result);
+		  void (*at_hold)(struct agent *agent, pid_t pid), struct ticker *ticker, struct exec_result *result);
 void shell_step(struct agent *agent);
+
+/* ---- series.c: counters read again and again ---- */
+/* A column: the number behind @word at the beginning of a line of @path, or with "-" the file's first. */
+void series_counter(struct agent *agent, const char *name, const char *path, const char *word);
+void series_rate(uint64_t interval_ms, uint64_t seconds);
+/* Run @argv again and again for the time set, in the cgroup of agent->phase, and read every counter at every interval. */
+void series_run(struct agent *agent, char *const argv[], uint64_t timeout_s, struct exec_result *result);
+/* The records of what was read. */
+void series_emit(struct agent *agent, const char *phase, const char *index);
+
+/* ---- fragment.c: free memory, broken up ---- */
+/* Until @percent of the free memory lies in blocks below @bytes; what was reached is a setting. */
+void fragment_step(struct agent *agent, uint64_t bytes, uint64_t percent);
 
 /* ---- steps.c: the job ---- */
 /* Check every line first, then do them all; ends with agent_end(). */

@@ -91,28 +91,33 @@ static void child_main(const struct agent *agent, char *const argv[], int out)
 
 /* In its cgroup from its first page on: a move by cgroup.procs would wait for a grace period and leave the pages of
  * the copy with process 1. */
-static pid_t spawn(struct agent *agent, char *const argv[], int out)
+pid_t fork_into(struct agent *agent, const char *phase)
 {
 	char path[PATH_SIZE * 2];
 	struct clone_args args = { .exit_signal = SIGCHLD };
-	int cgroup = -1;
+	int cgroup;
 	pid_t pid;
 
-	if (agent->cgroups) {
-		snprintf(path, sizeof(path), CGROUP_ROOT "/%s", agent->phase);
-		cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (cgroup < 0)
-			agent_fail(agent, "cannot open the cgroup %s: %s", path, strerror(errno));
-		args.flags = CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup;
-		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	} else {
-		pid = fork();
-	}
+	if (!agent->cgroups)
+		return fork();
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%s", phase);
+	cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup < 0)
+		agent_fail(agent, "cannot open the cgroup %s: %s", path, strerror(errno));
+	args.flags = CLONE_INTO_CGROUP;
+	args.cgroup = (uint64_t)cgroup;
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid != 0)
+		close(cgroup);
+	return pid;
+}
+
+static pid_t spawn(struct agent *agent, char *const argv[], int out)
+{
+	pid_t pid = fork_into(agent, agent->phase);
+
 	if (pid == 0)
 		child_main(agent, argv, out);
-	if (cgroup >= 0)
-		close(cgroup);
 	if (pid < 0)
 		agent_fail(agent, "cannot start %s: %s", argv[0], strerror(errno));
 	return pid;
@@ -194,7 +199,7 @@ static void set_status(struct watch *watch, bool timed_out)
 }
 
 void exec_program(struct agent *agent, char *const argv[], uint64_t timeout_s,
-		  void (*at_hold)(struct agent *agent, pid_t pid), struct exec_result *result)
+		  void (*at_hold)(struct agent *agent, pid_t pid), struct ticker *ticker, struct exec_result *result)
 {
 	struct watch watch = { .hold = at_hold, .result = result };
 	struct signalfd_siginfo info;
@@ -214,20 +219,25 @@ void exec_program(struct agent *agent, char *const argv[], uint64_t timeout_s,
 	close(fds[1]);
 	while (!watch.ended && !(watch.stopped && watch.hold) && !timed_out) {
 		struct pollfd polls[] = { { child_signals, POLLIN, 0 }, { watch.pipe, POLLIN, 0 } };
-		uint64_t now = real_ns(), left = deadline > now ? deadline - now : 0;
+		uint64_t until = ticker && ticker->next_ns < deadline ? ticker->next_ns : deadline;
+		uint64_t now = real_ns(), left = until > now ? until - now : 0;
 		struct timespec wait = { (time_t)(left / 1000000000), (long)(left % 1000000000) };
 
-		timed_out = ppoll(polls, 2, &wait, NULL) == 0;
+		ppoll(polls, 2, &wait, NULL);
+		now = real_ns();
+		if (ticker && now >= ticker->next_ns)
+			ticker->run(agent, ticker);
 		if (polls[1].revents)
 			drain(&watch);
 		while (read(child_signals, &info, sizeof(info)) > 0)
 			;
 		reap(&watch, WNOHANG | WUNTRACED);
+		/* of a program that ended, or waits to be held, at the same moment that is what counts */
+		timed_out = now >= deadline && !watch.ended && !(watch.stopped && watch.hold);
 	}
 	result->end_ns = agent_now(agent);
 	if (watch.stopped && watch.hold)
 		at_hold(agent, watch.pid);
-	timed_out = timed_out && !watch.ended;
 	kill_all(&watch);
 	drain(&watch);
 	if (watch.pipe >= 0)

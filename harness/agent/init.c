@@ -129,13 +129,106 @@ void init_port(struct agent *agent)
 		agent_fail(agent, "cannot open %s: %s", path, strerror(errno));
 }
 
+/* The value of huge= in the options of the mount at @target, as /proc/self/mounts shows it: never is not shown. */
+static bool mount_huge(const char *target, char *buf, size_t size)
+{
+	static char mounts[65536];
+	char mark[PATH_SIZE];
+	const char *line, *end, *huge;
+
+	if (read_small("/proc/self/mounts", mounts, sizeof(mounts)) < 0)
+		return false;
+	snprintf(mark, sizeof(mark), "\ntmpfs %s tmpfs ", target);
+	line = strstr(mounts, mark);
+	if (!line)
+		return false;
+	line++;
+	end = line + strcspn(line, "\n");
+	huge = strstr(line, ",huge=");
+	snprintf(buf, size, "never");
+	if (huge && huge < end)
+		snprintf(buf, size, "%.*s", (int)strcspn(huge + 6, ", \n"), huge + 6);
+	return true;
+}
+
+/* "nodev\ttmpfs\n" a line. The error of mount() does not tell: a kernel without debugfs has no folder for it either. */
+static bool has_filesystem(const char *type)
+{
+	char list[4096], mark[64];
+
+	snprintf(mark, sizeof(mark), "\t%.50s\n", type);
+	return read_small("/proc/filesystems", list, sizeof(list)) < 0 || strstr(list, mark);
+}
+
+static void mount_report(struct agent *agent, const char *target)
+{
+	char path[PATH_SIZE], huge[32] = "";
+	bool any = strcmp(agent->tmpfs_shows, "-") == 0;
+	bool there = agent->fake || mount_huge(target, huge, sizeof(huge));
+
+	if (agent->fake)
+		snprintf(huge, sizeof(huge), "%s", any ? "never" : agent->tmpfs_shows);
+	snprintf(path, sizeof(path), "mount%.200s/huge", target);
+	if (!any)
+		setting_judge(agent, path, agent->tmpfs_shows, huge, there ? NULL : "absent");
+	else
+		emit(agent, WIRE_SETTING,
+		     (const struct wire_field[]){ text_field(path), text_field(""), text_field(huge),
+						  text_field(there ? "inherited" : "absent") },
+		     4);
+}
+
 void mount_step(struct agent *agent, const char *type, const char *target, const char *options)
 {
-	if (agent->fake)
+	bool tmpfs = strcmp(type, "tmpfs") == 0 && agent->tmpfs_huge[0];
+	bool plain = strcmp(options, "-") == 0;
+	char all[PATH_SIZE], reason[PATH_SIZE];
+
+	snprintf(all, sizeof(all), "%s", plain ? "" : options);
+	if (tmpfs && strcmp(agent->tmpfs_huge, "-") != 0 && !strstr(options, "huge="))
+		snprintf(all, sizeof(all), "%.400s%shuge=%s", plain ? "" : options, plain ? "" : ",",
+			 agent->tmpfs_huge);
+	if (!agent->fake) {
+		make_parents(target);
+		if (mount(type, target, type, 0, all[0] ? all : NULL) < 0) {
+			int saved = errno;
+
+			if (!has_filesystem(type)) {
+				snprintf(reason, sizeof(reason), "there is no file system %.100s in this kernel", type);
+				agent_end(agent, "unsupported", reason);
+			}
+			errno = saved;
+			agent_fail(agent, "cannot mount %s on %s with options %s: %s", type, target, all,
+				   strerror(errno));
+		}
+	}
+	/* a workload that names its own means it */
+	if (tmpfs && !strstr(options, "huge="))
+		mount_report(agent, target);
+}
+
+void mount_probe(struct agent *agent, const char *target, const char *values)
+{
+	char path[PATH_SIZE], old[32] = "", shown[32], option[64], taken[256] = "";
+	size_t used = 0;
+
+	if (agent->fake || !mount_huge(target, old, sizeof(old)))
 		return;
-	make_parents(target);
-	if (mount(type, target, type, 0, strcmp(options, "-") == 0 ? NULL : options) < 0)
-		agent_fail(agent, "cannot mount %s on %s with options %s: %s", type, target, options, strerror(errno));
+	for (const char *p = values; *p; p += strspn(p, " ")) {
+		size_t len = strcspn(p, " ");
+
+		snprintf(option, sizeof(option), "huge=%.*s", (int)(len < 32 ? len : 32), p);
+		p += len;
+		if (mount(NULL, target, NULL, MS_REMOUNT, option) < 0 || !mount_huge(target, shown, sizeof(shown)) ||
+		    strcmp(shown, option + strlen("huge=")) != 0 || used + len + 2 > sizeof(taken))
+			continue;
+		used += (size_t)snprintf(taken + used, sizeof(taken) - used, "%s%s", used ? " " : "", shown);
+	}
+	snprintf(option, sizeof(option), "huge=%s", old);
+	if (mount(NULL, target, NULL, MS_REMOUNT, option) < 0)
+		agent_note(agent, "%s cannot have %s again: %s", target, option, strerror(errno));
+	snprintf(path, sizeof(path), "mount%.200s/huge", target);
+	setting_report(agent, path, values, taken, "probed");
 }
 
 uint64_t agent_page_size(const struct agent *agent)
@@ -200,7 +293,7 @@ static unsigned long long memory_kib(const struct agent *agent)
 
 void hello(struct agent *agent)
 {
-	char page[24], cpus[24], memory[24], sizes[512], cmdline[4096] = "", path[PATH_SIZE];
+	char page[24], cpus[24], memory[24], sizes[512], cmdline[4096] = "", text[128] = "", path[PATH_SIZE];
 	struct utsname uts;
 
 	uname(&uts);
@@ -210,13 +303,16 @@ void hello(struct agent *agent)
 	thp_sizes(agent, sizes, sizeof(sizes));
 	read_small(agent_path(agent, "/proc/cmdline", path), cmdline, sizeof(cmdline));
 	cmdline[strcspn(cmdline, "\n")] = '\0';
+	/* where KASLR put the kernel: its first symbol, "ffffb2f3d8e00000 T _text" */
+	read_small(agent_path(agent, "/proc/kallsyms", path), text, sizeof(text));
+	text[strcspn(text, "\n")] = '\0';
 
 	const struct wire_field fields[] = {
 		text_field("page_size"),  text_field(page),	     text_field("release"),   text_field(uts.release),
 		text_field("version"),	  text_field(uts.version),   text_field("machine"),   text_field(uts.machine),
 		text_field("cmdline"),	  text_field(cmdline),	     text_field("cpus"),      text_field(cpus),
 		text_field("memory_kib"), text_field(memory),	     text_field("thp_sizes"), text_field(sizes),
-		text_field("agent"),	  text_field(AGENT_VERSION),
+		text_field("agent"),	  text_field(AGENT_VERSION), text_field("kallsyms"),  text_field(text),
 	};
 
 	emit(agent, WIRE_HELLO, fields, sizeof(fields) / sizeof(fields[0]));

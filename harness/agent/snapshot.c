@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Snapshots: the contents of many files at one moment, kept in static memory until they are written out. Knows no
- * file but vm.stat_refresh and the three of a cgroup. */
+ * file but vm.stat_refresh and those of a cgroup; what a line of the others means is the reader's. */
 #include "agent/agent.h"
 
 #include <dirent.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define GLOB_ENTRIES 1024
+#define RECORD_FILES ((WIRE_FIELDS_MAX - 5) / 2)
 
 static char buffers[2][SNAPSHOT_BYTES];
 static struct snapshot_file files[2][SNAPSHOT_FILES];
@@ -23,7 +24,12 @@ static struct snapshot snapshots[2] = {
 };
 static char watch_names[WATCH_BYTES];
 static size_t watch_used;
-static const char *watches[SNAPSHOT_FILES];
+static struct watch_file {
+	const char *path;  /* in watch_names, as the rest */
+	const char *words; /* the first words of the lines to keep, each with its NUL */
+	unsigned int n_words;
+	bool state; /* not read around samples */
+} watches[SNAPSHOT_FILES];
 static unsigned int n_watches;
 
 extern char __bss_start[], _end[];
@@ -69,6 +75,16 @@ ssize_t read_small(const char *path, char *buf, size_t size)
 		return -1;
 	buf[used] = '\0';
 	return (ssize_t)used;
+}
+
+const char *counted_path(const struct agent *agent, const char *path, char buf[PATH_SIZE])
+{
+	static const char cgroup[] = "cgroup/";
+
+	if (strncmp(path, cgroup, strlen(cgroup)) != 0)
+		return agent_path(agent, path, buf);
+	snprintf(buf, PATH_SIZE, "%s" CGROUP_ROOT "/%.200s/%s", agent->root, agent->phase, path + strlen(cgroup));
+	return buf;
 }
 
 static int by_name(const void *a, const void *b)
@@ -122,50 +138,119 @@ unsigned int glob_walk(const char *pattern, void (*found)(void *arg, const char 
 	return n;
 }
 
-static void watch_one(void *arg, const char *path)
+static const char *keep_name(struct agent *agent, const char *name)
 {
-	struct agent *agent = arg;
-	const char *name = path + strlen(agent->root);
 	size_t len = strlen(name) + 1;
+	char *kept = watch_names + watch_used;
 
-	if (n_watches == SNAPSHOT_FILES || len > sizeof(watch_names) - watch_used)
-		agent_fail(agent, "too many files to watch (%u), at %s", n_watches, name);
-	watches[n_watches++] = memcpy(watch_names + watch_used, name, len);
+	if (len > sizeof(watch_names) - watch_used)
+		agent_fail(agent, "the names of the watched files are too long, at %s", name);
 	watch_used += len;
+	return memcpy(kept, name, len);
 }
 
-void watch_add(struct agent *agent, const char *pattern)
+struct watching {
+	struct agent *agent;
+	struct watch_file proto;
+};
+
+static void watch_one(void *arg, const char *path)
 {
+	struct watching *w = arg;
+	const char *name = path + strlen(w->agent->root);
+
+	if (n_watches == SNAPSHOT_FILES)
+		agent_fail(w->agent, "too many files to watch (%u), at %s", n_watches, name);
+	watches[n_watches] = w->proto;
+	watches[n_watches++].path = keep_name(w->agent, name);
+}
+
+void watch_add(struct agent *agent, const char *pattern, char *const words[], bool state)
+{
+	struct watching w = { .agent = agent, .proto = { .words = watch_names + watch_used, .state = state } };
 	char path[PATH_SIZE];
 
+	for (; words[w.proto.n_words]; w.proto.n_words++)
+		keep_name(agent, words[w.proto.n_words]);
 	agent_path(agent, pattern, path);
 	if (!strpbrk(pattern, "*?["))
-		watch_one(agent, path);
-	else if (glob_walk(path, watch_one, agent) == 0)
+		watch_one(&w, path);
+	else if (glob_walk(path, watch_one, &w) == 0)
 		agent_note(agent, "nothing matches %s", pattern);
 }
 
-/* @path is read, @name is what the record calls it. */
-static void add_file(struct agent *agent, struct snapshot *snapshot, const char *name, const char *path)
+static bool keeps(const struct watch_file *watch, const char *word, size_t len)
 {
-	struct snapshot_file *file = &snapshot->files[snapshot->n_files];
-	size_t room = SNAPSHOT_BYTES - snapshot->used;
+	const char *p = watch->words;
 
-	if (snapshot->n_files == SNAPSHOT_FILES || room < PATH_SIZE)
-		agent_fail(agent, "a snapshot holds more than %u files or %u bytes", SNAPSHOT_FILES, SNAPSHOT_BYTES);
-	file->path = name;
-	file->offset = snapshot->used;
-	file->len = read_small(path, snapshot->buf + snapshot->used, room < FILE_CUT + 1 ? room : FILE_CUT + 1);
-	if (file->len > 0)
-		snapshot->used += (size_t)file->len;
-	snapshot->n_files++;
+	for (unsigned int i = 0; i < watch->n_words; i++, p += strlen(p) + 1) {
+		if (strlen(p) == len && memcmp(p, word, len) == 0)
+			return true;
+	}
+	return false;
 }
 
-void snapshot_take(struct agent *agent, struct snapshot *snapshot, bool with_cgroup)
+/* Of @len bytes the lines that are wanted, without the blanks before them; their length. In place. */
+static size_t keep_lines(const struct watch_file *watch, char *buf, size_t len)
+{
+	size_t used = 0;
+
+	for (size_t at = 0; at < len;) {
+		const char *end = memchr(buf + at, '\n', len - at);
+		size_t next = end ? (size_t)(end - buf) + 1 : len, word = at;
+
+		while (word < next && buf[word] == ' ')
+			word++;
+		for (at = word; at < next && buf[at] != ' ' && buf[at] != '\n';)
+			at++;
+		if (keeps(watch, buf + word, at - word)) {
+			memmove(buf + used, buf + word, next - word);
+			used += next - word;
+		}
+		at = next;
+	}
+	return used;
+}
+
+static struct snapshot_file *next_file(struct agent *agent, struct snapshot *snapshot, const char *name)
+{
+	struct snapshot_file *file = &snapshot->files[snapshot->n_files];
+
+	if (snapshot->n_files == SNAPSHOT_FILES || SNAPSHOT_BYTES - snapshot->used < PATH_SIZE)
+		agent_fail(agent, "a snapshot holds more than %u files or %u bytes", SNAPSHOT_FILES, SNAPSHOT_BYTES);
+	snapshot->n_files++;
+	*file = (struct snapshot_file){ name, snapshot->used, -1 };
+	return file;
+}
+
+/* @path is read, @name is what the record calls it. @watch: whose lines are wanted, NULL: all. */
+static void add_file(struct agent *agent, struct snapshot *snapshot, const char *name, const char *path,
+		     const struct watch_file *watch)
+{
+	struct snapshot_file *file = next_file(agent, snapshot, name);
+	size_t room = SNAPSHOT_BYTES - snapshot->used;
+
+	file->len = read_small(path, snapshot->buf + snapshot->used, room < FILE_CUT + 1 ? room : FILE_CUT + 1);
+	if (file->len > 0 && watch && watch->n_words)
+		file->len = (ssize_t)keep_lines(watch, snapshot->buf + snapshot->used, (size_t)file->len);
+	if (file->len > 0)
+		snapshot->used += (size_t)file->len;
+}
+
+static void add_storage(struct agent *agent, struct snapshot *snapshot)
+{
+	struct snapshot_file *file = next_file(agent, snapshot, STORAGE_NAME);
+
+	file->len = (ssize_t)storage_list(agent, snapshot->buf + snapshot->used, SNAPSHOT_BYTES - snapshot->used);
+	snapshot->used += (size_t)file->len;
+}
+
+void snapshot_take(struct agent *agent, struct snapshot *snapshot, unsigned int what)
 {
 	static const char *const cgroup_files[] = { "cgroup/memory.current", "cgroup/memory.peak",
-						    "cgroup/memory.stat" };
-	char path[PATH_SIZE * 2];
+						    "cgroup/memory.stat",    "cgroup/memory.pressure",
+						    "cgroup/cpu.pressure",   "cgroup/io.pressure" };
+	char path[PATH_SIZE];
 	int fd;
 
 	snapshot->used = snapshot->n_files = 0;
@@ -176,13 +261,15 @@ void snapshot_take(struct agent *agent, struct snapshot *snapshot, bool with_cgr
 			agent_note(agent, "vm.stat_refresh: %s", strerror(errno));
 		close(fd);
 	}
-	for (size_t i = 0; with_cgroup && i < sizeof(cgroup_files) / sizeof(cgroup_files[0]); i++) {
-		snprintf(path, sizeof(path), "%s" CGROUP_ROOT "/%s/%s", agent->root, agent->phase,
-			 cgroup_files[i] + strlen("cgroup/"));
-		add_file(agent, snapshot, cgroup_files[i], path);
+	for (size_t i = 0; what & SNAPSHOT_CGROUP && i < sizeof(cgroup_files) / sizeof(cgroup_files[0]); i++)
+		add_file(agent, snapshot, cgroup_files[i], counted_path(agent, cgroup_files[i], path), NULL);
+	for (unsigned int i = 0; i < n_watches; i++) {
+		if (!watches[i].state || what & SNAPSHOT_STATE)
+			add_file(agent, snapshot, watches[i].path, agent_path(agent, watches[i].path, path),
+				 &watches[i]);
 	}
-	for (unsigned int i = 0; i < n_watches; i++)
-		add_file(agent, snapshot, watches[i], agent_path(agent, watches[i], path));
+	if (what & SNAPSHOT_STATE)
+		add_storage(agent, snapshot);
 }
 
 void snapshot_add_process(struct agent *agent, struct snapshot *snapshot, pid_t pid)
@@ -199,21 +286,62 @@ void snapshot_add_process(struct agent *agent, struct snapshot *snapshot, pid_t 
 		/* A fake guest has one process, always the same. */
 		snapshot->used +=
 			1 + (size_t)snprintf(name, PATH_SIZE, "/proc/%d/%s", agent->fake ? 1 : (int)pid, names[i]);
-		add_file(agent, snapshot, name, agent_path(agent, name, path));
+		add_file(agent, snapshot, name, agent_path(agent, name, path), NULL);
 	}
+}
+
+/* How many files from @from on go into one record: of one folder, none absent. */
+static unsigned int same_folder(const struct snapshot *snapshot, unsigned int from)
+{
+	const struct snapshot_file *first = &snapshot->files[from];
+	const char *slash = strrchr(first->path, '/');
+	size_t folder = slash ? (size_t)(slash - first->path) + 1 : 0, bytes = 0;
+	unsigned int n = 0;
+
+	while (slash && from + n < snapshot->n_files && n < RECORD_FILES) {
+		const struct snapshot_file *file = &snapshot->files[from + n];
+
+		if (file->len < 0 || strncmp(file->path, first->path, folder) != 0 || strchr(file->path + folder, '/'))
+			break;
+		bytes += (size_t)file->len + PATH_SIZE;
+		if (n && bytes > FILE_CUT)
+			break;
+		n++;
+	}
+	return n;
+}
+
+static void emit_folder(struct agent *agent, const struct snapshot *snapshot, const struct snapshot_file *first,
+			unsigned int n, struct wire_field fields[WIRE_FIELDS_MAX])
+{
+	size_t folder = (size_t)(strrchr(first[0].path, '/') - first[0].path);
+
+	fields[4] = (struct wire_field){ first[0].path, folder };
+	for (unsigned int i = 0; i < n; i++) {
+		fields[5 + 2 * i] = text_field(first[i].path + folder + 1);
+		fields[6 + 2 * i] = (struct wire_field){ snapshot->buf + first[i].offset, (size_t)first[i].len };
+	}
+	emit(agent, WIRE_FILES, fields, 5 + 2 * n);
 }
 
 void snapshot_emit(struct agent *agent, const struct snapshot *snapshot, const char *phase, const char *kind,
 		   const char *index, const char *when)
 {
-	for (unsigned int i = 0; i < snapshot->n_files; i++) {
-		const struct snapshot_file *file = &snapshot->files[i];
-		const struct wire_field fields[] = {
-			text_field(phase),	text_field(kind),
-			text_field(index),	text_field(when),
-			text_field(file->path), { snapshot->buf + file->offset, file->len < 0 ? 0 : (size_t)file->len },
-		};
+	struct wire_field fields[WIRE_FIELDS_MAX] = { text_field(phase), text_field(kind), text_field(index),
+						      text_field(when) };
 
+	for (unsigned int i = 0, n; i < snapshot->n_files; i += n) {
+		const struct snapshot_file *file = &snapshot->files[i];
+
+		n = same_folder(snapshot, i);
+		if (n > 1) {
+			emit_folder(agent, snapshot, file, n, fields);
+			continue;
+		}
+		n = 1;
+		fields[4] = text_field(file->path);
+		if (file->len >= 0)
+			fields[5] = (struct wire_field){ snapshot->buf + file->offset, (size_t)file->len };
 		emit(agent, WIRE_FILE, fields, file->len < 0 ? 5 : 6);
 	}
 }

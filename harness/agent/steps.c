@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+#include "wire/marker.h"
 
 #define LINE_MAX_BYTES (16u << 10)
 
@@ -17,7 +20,17 @@ struct verb {
 	const char *name;
 	int min_words, max_words;
 	void (*run)(struct agent *agent, char *const words[]);
+	bool setting; /* also done where a setting has failed: they are reported all together */
 };
+
+/* What a kernel lacks is its nature; what it has and does not take is a failure. */
+static void stop_at_failure(struct agent *agent)
+{
+	if (agent->failed_setting[0])
+		agent_end(agent, "settings-failed", agent->failed_setting);
+	if (agent->absent_setting[0])
+		agent_end(agent, "unsupported", agent->absent_setting);
+}
 
 static void run_expect(struct agent *agent, char *const words[])
 {
@@ -45,9 +58,46 @@ static void run_knob(struct agent *agent, char *const words[])
 	setting_inherit(agent, words[1]);
 }
 
+static void run_check(struct agent *agent, char *const words[])
+{
+	setting_check(agent, words[1], words[2]);
+}
+
+static void run_probe(struct agent *agent, char *const words[])
+{
+	setting_probe(agent, words[1], words[2]);
+}
+
+static void need_tmp(struct agent *agent);
+
+/* /tmp at once, so that what it shows is known before anything is run. */
+static void run_tmpfs(struct agent *agent, char *const words[])
+{
+	snprintf(agent->tmpfs_huge, sizeof(agent->tmpfs_huge), "%.31s", words[1]);
+	snprintf(agent->tmpfs_shows, sizeof(agent->tmpfs_shows), "%.31s", words[2]);
+	need_tmp(agent);
+	if (words[3])
+		mount_probe(agent, "/tmp", words[3]);
+}
+
+static void run_limit(struct agent *agent, char *const words[])
+{
+	snprintf(agent->limit, sizeof(agent->limit), "%.31s", words[1]);
+}
+
+static void run_fragment(struct agent *agent, char *const words[])
+{
+	fragment_step(agent, strtoull(words[1], NULL, 10), strtoull(words[2], NULL, 10));
+}
+
 static void run_watch(struct agent *agent, char *const words[])
 {
-	watch_add(agent, words[1]);
+	watch_add(agent, words[1], words + 2, false);
+}
+
+static void run_look(struct agent *agent, char *const words[])
+{
+	watch_add(agent, words[1], words + 2, true);
 }
 
 static void run_idle(struct agent *agent, char *const words[])
@@ -55,7 +105,7 @@ static void run_idle(struct agent *agent, char *const words[])
 	struct snapshot *snapshot = snapshot_get(SNAPSHOT_BEFORE);
 
 	(void)words;
-	snapshot_take(agent, snapshot, false);
+	snapshot_take(agent, snapshot, SNAPSHOT_STATE);
 	snapshot_emit(agent, snapshot, "", "idle", "0", "idle");
 }
 
@@ -75,6 +125,43 @@ static void run_shell(struct agent *agent, char *const words[])
 	shell_step(agent);
 }
 
+/* What files held before the phase began is not its own. */
+static void emit_storage(struct agent *agent)
+{
+	static char text[16u << 10];
+	const size_t len = storage_list(agent, text, sizeof(text));
+
+	emit(agent, WIRE_FILE,
+	     (const struct wire_field[]){ text_field(agent->phase),
+					  text_field("phase"),
+					  text_field("0"),
+					  text_field("before"),
+					  text_field(STORAGE_NAME),
+					  { text, len } },
+	     6);
+}
+
+/* All of the workload dies where one process would: a half of it is no workload, and might wait for the other half. */
+static void limit_phase(struct agent *agent, const char *dir)
+{
+	static const struct {
+		const char *name;
+		const char *value; /* NULL: the limit */
+	} limits[] = { { "cgroup/memory.max", NULL }, { "cgroup/memory.oom.group", "1" } };
+	char path[PATH_SIZE * 2];
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		const char *value = limits[i].value ? limits[i].value : agent->limit;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, limits[i].name + strlen("cgroup/"));
+		if (agent->fake)
+			setting_judge(agent, limits[i].name, value, value, NULL);
+		else
+			setting_file(agent, limits[i].name, path, value, false);
+	}
+	stop_at_failure(agent);
+}
+
 /* The cgroup of @phase, made at its first exec; memory.peak is that of all its execs so far. */
 static void enter_phase(struct agent *agent, const char *phase)
 {
@@ -87,6 +174,9 @@ static void enter_phase(struct agent *agent, const char *phase)
 	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s", phase);
 	if (agent->cgroups && mkdir(path, 0755) < 0 && errno != EEXIST)
 		agent_fail(agent, "cannot make the cgroup %s: %s", path, strerror(errno));
+	emit_storage(agent);
+	if (agent->limit[0])
+		limit_phase(agent, path);
 }
 
 /* The program has stopped itself with everything mapped. */
@@ -96,7 +186,7 @@ static void take_hold(struct agent *agent, pid_t pid)
 	char path[PATH_SIZE], pids[32768], *p = pids, *end;
 	long n;
 
-	snapshot_take(agent, snapshot, true);
+	snapshot_take(agent, snapshot, SNAPSHOT_CGROUP | SNAPSHOT_STATE);
 	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/cgroup.procs", agent->phase);
 	if (!agent->cgroups || read_small(path, pids, sizeof(pids)) < 0)
 		snprintf(pids, sizeof(pids), "%d\n", (int)pid);
@@ -162,17 +252,46 @@ static void last_line(const struct exec_result *result, char *buf, size_t size)
 	buf[end - begin] = '\0';
 }
 
+/* The number behind @key at the beginning of a line of @text, 0 if there is none. */
+static unsigned long long keyed_number(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (strncmp(line, key, len) == 0 && line[len] == ' ')
+			return strtoull(line + len, NULL, 10);
+	return 0;
+}
+
+/* Was it the kernel, for want of memory? What else is known is in memory.events: "oom" counts the cgroup's own limit,
+ * "oom_kill" whoever was killed in it, for whatever reason. Read of a failed program only. */
+static void oom_reason(const struct agent *agent, char *buf, size_t size)
+{
+	char path[PATH_SIZE], events[512], max[64];
+
+	buf[0] = '\0';
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/memory.events", agent->phase);
+	if (!agent->cgroups || read_small(path, events, sizeof(events)) < 0 || !keyed_number(events, "oom_kill"))
+		return;
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/memory.max", agent->phase);
+	if (!keyed_number(events, "oom") || read_small(path, max, sizeof(max)) < 0)
+		snprintf(buf, size, " (the OOM killer: the guest has too little memory)");
+	else
+		snprintf(buf, size, " (the OOM killer: its cgroup's memory.max is %.*s)", (int)strcspn(max, "\n"), max);
+}
+
 static void judge_exec(struct agent *agent, char *const words[], const struct exec_result *result)
 {
-	char line[256], reason[1024];
+	char line[256], oom[128], reason[1024];
 
 	if (result->ok)
 		return;
 	last_line(result, line, sizeof(line));
+	oom_reason(agent, oom, sizeof(oom));
 	if (strcmp(words[2], "hold") == 0 && !result->unsupported)
 		agent_note(agent, "%s: %s did not stop itself to be held", words[1], words[5]);
-	snprintf(reason, sizeof(reason), "%.100s: %s %s: %s: %s%s%s", words[1], words[2], words[3], words[5],
-		 result->status, line[0] ? ": " : "", line);
+	snprintf(reason, sizeof(reason), "%.100s: %s %s: %s: %s%s%s%s", words[1], words[2], words[3], words[5],
+		 result->status, oom, line[0] ? ": " : "", line);
 	agent_end(agent, result->unsupported ? "unsupported" : "workload-failed", reason);
 }
 
@@ -181,6 +300,8 @@ static void run_exec(struct agent *agent, char *const words[])
 	struct snapshot *before = snapshot_get(SNAPSHOT_BEFORE), *after = snapshot_get(SNAPSHOT_AFTER);
 	const char *phase = words[1], *kind = words[2], *index = words[3];
 	bool sample = strcmp(kind, "sample") == 0, hold = strcmp(kind, "hold") == 0;
+	bool series = strcmp(kind, "series") == 0;
+	uint64_t timeout_s = strtoull(words[4], NULL, 10);
 	struct exec_result result;
 
 	enter_phase(agent, phase);
@@ -188,17 +309,72 @@ static void run_exec(struct agent *agent, char *const words[])
 	     3);
 	emit_flush(agent);
 	if (sample)
-		snapshot_take(agent, before, true);
-	exec_program(agent, words + 5, strtoull(words[4], NULL, 10), hold ? take_hold : NULL, &result);
+		snapshot_take(agent, before, SNAPSHOT_CGROUP);
+	if (sample)
+		MARKER(MARKER_SAMPLE_BEGIN);
+	if (series)
+		series_run(agent, words + 5, timeout_s, &result);
+	else
+		exec_program(agent, words + 5, timeout_s, hold ? take_hold : NULL, NULL, &result);
 	if (sample) {
-		snapshot_take(agent, after, true);
+		MARKER(MARKER_SAMPLE_END);
+		snapshot_take(agent, after, SNAPSHOT_CGROUP);
 		snapshot_emit(agent, before, phase, kind, index, "before");
 	}
 	emit_exec(agent, words, &result);
 	if (sample || (hold && result.ok))
 		snapshot_emit(agent, after, phase, kind, index, sample ? "after" : "hold");
+	if (series)
+		series_emit(agent, phase, index);
 	emit_flush(agent);
 	judge_exec(agent, words, &result);
+}
+
+/* What reading all this costs: two snapshots as around a sample, and nothing between them. The usage is the agent's own.
+ * One before them is thrown away: with it ends what making the cgroup and opening its files for the first time left to
+ * be done. */
+static void run_sampler(struct agent *agent, char *const words[])
+{
+	static char *const names[] = {
+		(char *)"exec", (char *)"sampler", (char *)"sampler", (char *)"0", (char *)"0", (char *)"/init", NULL
+	};
+	struct snapshot *before = snapshot_get(SNAPSHOT_BEFORE), *after = snapshot_get(SNAPSHOT_AFTER);
+	struct exec_result result = { .status = "exit 0", .output = "" };
+	struct rusage then;
+
+	(void)words;
+	enter_phase(agent, names[1]);
+	emit_flush(agent);
+	snapshot_take(agent, before, SNAPSHOT_CGROUP);
+	getrusage(RUSAGE_SELF, &then);
+	result.begin_ns = agent_now(agent);
+	snapshot_take(agent, before, SNAPSHOT_CGROUP);
+	snapshot_take(agent, after, SNAPSHOT_CGROUP);
+	result.end_ns = agent_now(agent);
+	getrusage(RUSAGE_SELF, &result.usage);
+	result.usage.ru_minflt -= then.ru_minflt;
+	result.usage.ru_majflt -= then.ru_majflt;
+	result.usage.ru_nvcsw -= then.ru_nvcsw;
+	result.usage.ru_nivcsw -= then.ru_nivcsw;
+	timersub(&result.usage.ru_utime, &then.ru_utime, &result.usage.ru_utime);
+	timersub(&result.usage.ru_stime, &then.ru_stime, &result.usage.ru_stime);
+	if (agent->fake)
+		memset(&result.usage, 0, sizeof(result.usage));
+	snapshot_emit(agent, before, names[1], names[2], names[3], "before");
+	emit_exec(agent, names, &result);
+	snapshot_emit(agent, after, names[1], names[2], names[3], "after");
+	emit_flush(agent);
+}
+
+static void run_counter(struct agent *agent, char *const words[])
+{
+	series_counter(agent, words[1], words[2], words[3]);
+}
+
+static void run_series(struct agent *agent, char *const words[])
+{
+	(void)agent;
+	series_rate(strtoull(words[1], NULL, 10), strtoull(words[2], NULL, 10));
 }
 
 /* Done before the port was opened: init_modules(). */
@@ -209,11 +385,24 @@ static void run_module(struct agent *agent, char *const words[])
 }
 
 static const struct verb verbs[] = {
-	{ "module", 2, 2, run_module }, { "expect", 3, 3, run_expect },
-	{ "mount", 4, 4, run_mount },	{ "set", 4, 4, run_set },
-	{ "knob", 2, 2, run_knob },	{ "watch", 2, 2, run_watch },
-	{ "idle", 1, 1, run_idle },	{ "exec", 6, JOB_WORDS_MAX, run_exec },
-	{ "shell", 1, 1, run_shell },
+	{ "module", 2, 2, run_module, false },
+	{ "expect", 3, 3, run_expect, false },
+	{ "mount", 4, 4, run_mount, true },
+	{ "tmpfs", 3, 4, run_tmpfs, true },
+	{ "set", 4, 4, run_set, true },
+	{ "check", 3, 3, run_check, true },
+	{ "knob", 2, 2, run_knob, true },
+	{ "probe", 3, 3, run_probe, true },
+	{ "watch", 2, JOB_WORDS_MAX, run_watch, false },
+	{ "look", 2, JOB_WORDS_MAX, run_look, false },
+	{ "fragment", 3, 3, run_fragment, false },
+	{ "limit", 2, 2, run_limit, false },
+	{ "idle", 1, 1, run_idle, false },
+	{ "exec", 6, JOB_WORDS_MAX, run_exec, false },
+	{ "shell", 1, 1, run_shell, false },
+	{ "sampler", 1, 1, run_sampler, false },
+	{ "counter", 4, 4, run_counter, false },
+	{ "series", 3, 3, run_series, false },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -254,14 +443,25 @@ static bool is_path(const char *s)
 	return s[0] == '/' && strlen(s) < PATH_SIZE / 2 && !strstr(s, "/../");
 }
 
+static bool is_rate(const char *interval_ms, const char *seconds)
+{
+	unsigned long long ms, s;
+
+	if (!is_number(interval_ms) || !is_number(seconds) || strlen(interval_ms) > 9 || strlen(seconds) > 9)
+		return false;
+	ms = strtoull(interval_ms, NULL, 10);
+	s = strtoull(seconds, NULL, 10);
+	return ms && s * 1000 >= ms && s * 1000 / ms <= SERIES_ROWS_MAX;
+}
+
 static const char *check_exec(char *const words[])
 {
-	static const char *const kinds[] = { "prepare", "warmup", "sample", "hold", NULL };
+	static const char *const kinds[] = { "prepare", "warmup", "sample", "hold", "series", NULL };
 
 	if (!is_phase(words[1]))
 		return "a phase is up to 128 letters, digits, '_' and '-'";
 	if (!one_of(words[2], kinds))
-		return "the kind is prepare, warmup, sample or hold";
+		return "the kind is prepare, warmup, sample, hold or series";
 	if (!is_number(words[3]) || !is_number(words[4]) || strlen(words[4]) > 9)
 		return "index and timeout are whole numbers";
 	return is_path(words[5]) ? NULL : "the program is an absolute path";
@@ -269,7 +469,8 @@ static const char *check_exec(char *const words[])
 
 const char *step_check(char *const words[], int n)
 {
-	static const char *const musts[] = { "must", "may", "bracket", NULL };
+	static const char *const musts[] = { "must", "may", NULL };
+	static const char *const looks[] = { "watch", "look", "knob", "check", "probe", NULL };
 	const struct verb *verb = n > 0 ? find_verb(words[0]) : NULL;
 
 	if (!verb)
@@ -283,9 +484,18 @@ const char *step_check(char *const words[], int n)
 	if (strcmp(verb->name, "mount") == 0 && !is_path(words[2]))
 		return "the target is an absolute path";
 	if (strcmp(verb->name, "set") == 0 && (!is_path(words[1]) || !one_of(words[3], musts)))
-		return "a setting is an absolute path, a value, and must, may or bracket";
-	if ((strcmp(verb->name, "watch") == 0 || strcmp(verb->name, "knob") == 0) && !is_path(words[1]))
-		return "what is watched is an absolute path";
+		return "a setting is an absolute path, a value, and must or may";
+	if (one_of(verb->name, looks) && !is_path(words[1]))
+		return "what is looked at is an absolute path";
+	if (strcmp(verb->name, "limit") == 0 && strcmp(words[1], "max") != 0 && !is_number(words[1]))
+		return "a limit is a number of bytes, or max";
+	if (strcmp(verb->name, "fragment") == 0 && (!is_number(words[1]) || !is_number(words[2])))
+		return "a block in bytes and a share in percent";
+	if (strcmp(verb->name, "counter") == 0 &&
+	    (!is_phase(words[1]) || (!is_path(words[2]) && strncmp(words[2], "cgroup/", 7) != 0)))
+		return "a counter is a name, an absolute path or cgroup/FILE, and a word";
+	if (strcmp(verb->name, "series") == 0 && !is_rate(words[1], words[2]))
+		return "a series is an interval in ms and a time in s, 1 to 10000 rows";
 	return strcmp(verb->name, "exec") == 0 ? check_exec(words) : NULL;
 }
 
@@ -338,9 +548,8 @@ static void run_line(struct agent *agent, char *words[], int n, unsigned int lin
 {
 	(void)n;
 	(void)line;
-	/* Settings are reported all together; the first thing that is none stops at a failure. */
-	if (agent->failed_setting[0] && strcmp(words[0], "set") != 0)
-		agent_end(agent, "settings-failed", agent->failed_setting);
+	if (!find_verb(words[0])->setting)
+		stop_at_failure(agent);
 	find_verb(words[0])->run(agent, words);
 }
 
@@ -349,7 +558,6 @@ void job_run(struct agent *agent, char *job)
 	if (!each_line(agent, job, check_line))
 		agent_fail(agent, "%s does not begin with \"job\t%d\"", JOB_PATH, JOB_VERSION);
 	each_line(agent, job, run_line);
-	if (agent->failed_setting[0])
-		agent_end(agent, "settings-failed", agent->failed_setting);
+	stop_at_failure(agent);
 	agent_end(agent, "ok", "");
 }

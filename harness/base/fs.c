@@ -69,16 +69,14 @@ int fsync_dir(const char *path, struct err *err)
 	return 0;
 }
 
-int file_write_atomic(const char *path, const void *data, size_t len, struct err *err)
+static int write_renamed(const char *path, const void *data, size_t len, bool sync, struct err *err)
 {
 	_cleanup_free_ char *tmp = xasprintf("%s.tmp.%d", path, (int)getpid());
 	_cleanup_close_ int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	_cleanup_free_ char *dir = NULL;
-	char *slash;
 
 	if (fd < 0)
 		return err_set_errno(err, ERR_HOST, "%s", tmp);
-	if (write_all(fd, data, len) < 0 || fsync(fd) < 0) {
+	if (write_all(fd, data, len) < 0 || (sync && fsync(fd) < 0)) {
 		err_set_errno(err, ERR_HOST, "%s", tmp);
 		unlink(tmp);
 		return -1;
@@ -88,8 +86,21 @@ int file_write_atomic(const char *path, const void *data, size_t len, struct err
 		unlink(tmp);
 		return -1;
 	}
-	dir = xstrdup(path);
-	slash = strrchr(dir, '/');
+	return 0;
+}
+
+int file_write(const char *path, const void *data, size_t len, struct err *err)
+{
+	return write_renamed(path, data, len, false, err);
+}
+
+int file_write_atomic(const char *path, const void *data, size_t len, struct err *err)
+{
+	_cleanup_free_ char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+
+	if (write_renamed(path, data, len, true, err) < 0)
+		return -1;
 	if (!slash)
 		return fsync_dir(".", err);
 	slash[slash == dir] = '\0';

@@ -14,6 +14,8 @@
 int file_read(const char *path, size_t cap, char **ret_data, size_t *ret_len, struct err *err);
 /* Write PATH.tmp.PID, fsync, rename to @path, fsync the directory. A crash leaves the old file or the new one. */
 int file_write_atomic(const char *path, const void *data, size_t len, struct err *err);
+/* The same for readers, but nothing is forced to the disk: a crash of the host may tear it. */
+int file_write(const char *path, const void *data, size_t len, struct err *err);
 /* Add whole lines at the end in one write, then fsync. */
 int file_append(const char *path, const void *data, size_t len, struct err *err);
 int fsync_dir(const char *path, struct err *err);

@@ -167,6 +167,11 @@ const char *nearest_name(const char *s, const char *const *names, size_t n_names
 	return found;
 }
 
+bool text_equal(const char *a, const char *b)
+{
+	return !strcmp(a ? a : "", b ? b : "");
+}
+
 bool starts_with(const char *s, const char *prefix)
 {
 	return !strncmp(s, prefix, strlen(prefix));

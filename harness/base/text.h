@@ -28,6 +28,8 @@ const char *size_human(double bytes, char *buf);
 /* The name of @names nearest to @s by edit distance, or NULL when none is close enough to suggest. */
 const char *nearest_name(const char *s, const char *const *names, size_t n_names);
 
+/* NULL reads as "". */
+bool text_equal(const char *a, const char *b);
 bool starts_with(const char *s, const char *prefix);
 bool ends_with(const char *s, const char *suffix);
 /* [A-Za-z0-9][A-Za-z0-9_-]*, at most 64: what a label may be, and so a part of a path. */

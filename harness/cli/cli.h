@@ -16,6 +16,8 @@ int cmd_list(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_gate(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_repro(int argc, char **argv);
 int cmd_images(int argc, char **argv);

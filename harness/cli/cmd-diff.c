@@ -11,13 +11,14 @@
 struct diff_args {
 	const char *base, *other;
 	struct compare_options options;
-	bool all, json;
+	const char *format;
+	bool all;
 };
 
 enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT };
 
 static const struct argp_option options[] = {
-	{ "along", KEY_ALONG, "AXIS", 0, "Compare within one run along AXIS: kernels, folios or workloads", 0 },
+	{ "along", KEY_ALONG, "AXIS", 0, "Compare within one run along AXIS: kernels, folios, workloads or limit", 0 },
 	{ "from", KEY_FROM, "LABEL", 0, "The base on that axis (default: the first of the matrix)", 0 },
 	{ "effect", KEY_EFFECT, "PERCENT", 0, "The smallest change that matters (default: 1%)", 0 },
 	{ "all", 'a', NULL, 0, "Show every metric, not only the primary ones", 0 },
@@ -26,7 +27,7 @@ static const struct argp_option options[] = {
 	  "exit code even if they are not primary",
 	  0 },
 	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id matches", 0 },
-	{ "format", KEY_FORMAT, "text|json", 0, "What to print (default: text)", 0 },
+	{ "format", KEY_FORMAT, "text|json|csv", 0, "What to print (default: text)", 0 },
 	{ 0 },
 };
 
@@ -89,9 +90,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->options.cell = arg;
 		return 0;
 	case KEY_FORMAT:
-		if (strcmp(arg, "text") && strcmp(arg, "json"))
-			argp_error(state, "--format is text or json, not '%s'", arg);
-		a->json = !strcmp(arg, "json");
+		if (strcmp(arg, "text") && strcmp(arg, "json") && strcmp(arg, "csv"))
+			argp_error(state, "--format is text, json or csv, not '%s'", arg);
+		a->format = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		return parse_run(a, arg, state);
@@ -128,7 +129,7 @@ static void print_json(json_t *o)
 
 int cmd_diff(int argc, char **argv)
 {
-	struct diff_args a = { .options = COMPARE_DEFAULTS };
+	struct diff_args a = { .options = COMPARE_DEFAULTS, .format = "text" };
 	_cleanup_(comparison_free_p) struct comparison *comparison = NULL;
 	_cleanup_(run_free_p) struct run *base = NULL;
 	_cleanup_(run_free_p) struct run *other = NULL;
@@ -139,10 +140,12 @@ int cmd_diff(int argc, char **argv)
 	if (run_open(a.base, &base, &err) < 0 || (a.other && run_open(a.other, &other, &err) < 0) ||
 	    compare_runs(base, other, &a.options, &comparison, &err) < 0)
 		return cli_fail(&err);
-	if (a.json) {
+	if (!strcmp(a.format, "json")) {
 		print_json(report_diff_json(comparison));
 	} else {
-		_cleanup_free_ char *text = report_diff_text(comparison, a.all, isatty(STDOUT_FILENO));
+		_cleanup_free_ char *text = !strcmp(a.format, "csv")
+						    ? report_diff_csv(comparison)
+						    : report_diff_text(comparison, a.all, isatty(STDOUT_FILENO));
 
 		fputs(text, stdout);
 	}

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* granule images: what is in the cache, making more of it, checking it, and making room. */
-#include <glob.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -13,6 +11,8 @@
 #include "cli/cli.h"
 #include "image/build.h"
 #include "image/cache.h"
+#include "image/collect.h"
+#include "run/boot-cache.h"
 
 #define DAY_S 86400
 
@@ -20,24 +20,34 @@ struct images_args {
 	const char *command;
 	const char **what; /* owned array of borrowed strings */
 	size_t n_what;
-	bool refresh, dry_run;
-	uint64_t older_than_days; /* 0: not asked */
-	uint64_t keep_bytes;
-	bool keep_given;
+	bool refresh;
+	struct collect collect;
 };
 
 enum { KEY_REFRESH = 256, KEY_OLDER, KEY_KEEP };
 
 static const struct argp_option options[] = {
-	{ "refresh", KEY_REFRESH, NULL, 0, "build: ask apt for a newer source, even if one is in the cache", 0 },
-	{ "older-than", KEY_OLDER, "DAYS", 0, "gc: remove kernels and sources not used for DAYS days", 0 },
-	{ "keep", KEY_KEEP, "SIZE", 0, "gc: remove the longest unused kernels until they take at most SIZE (500M, 2G)",
-	  0 },
+	{ "refresh", KEY_REFRESH, NULL, 0,
+	  "build: ask apt for a newer source or kernel package, even if one is in the cache", 0 },
+	{ "older-than", KEY_OLDER, "DAYS", 0, "gc: remove what was not used for so long (30d), results too", 0 },
+	{ "keep-bytes", KEY_KEEP, "SIZE", 0,
+	  "gc: remove object trees, then the longest unused kernels, until they take at most SIZE (500M, 5GiB)", 0 },
 	{ "dry-run", 'n', NULL, 0, "gc: say what would go", 0 },
 	{ 0 },
 };
 
 static const char *const commands[] = { "list", "build", "verify", "gc" };
+
+/* "30d" */
+static bool days_parse(const char *s, uint64_t *ret_seconds)
+{
+	size_t digits = strspn(s, "0123456789");
+
+	if (!digits || digits > 5 || strcmp(s + digits, "d") != 0)
+		return false;
+	*ret_seconds = strtoull(s, NULL, 10) * DAY_S;
+	return *ret_seconds > 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -48,15 +58,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->refresh = true;
 		return 0;
 	case KEY_OLDER:
-		a->older_than_days = cli_number(arg, "--older-than", 1, 36500);
+		if (!days_parse(arg, &a->collect.older_than_s))
+			argp_error(state, "--older-than: '%s' is no number of days; write one such as 30d", arg);
 		return 0;
 	case KEY_KEEP:
-		if (!size_parse(arg, &a->keep_bytes))
-			argp_error(state, "--keep: '%s' is no size; sizes look like 500M or 2G", arg);
-		a->keep_given = true;
+		if (!size_parse(arg, &a->collect.keep_bytes))
+			argp_error(state, "--keep-bytes: '%s' is no size; sizes look like 500M or 5GiB", arg);
+		a->collect.bounded = true;
 		return 0;
 	case 'n':
-		a->dry_run = true;
+		a->collect.dry_run = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (!a->command)
@@ -78,11 +89,16 @@ static const struct argp argp = {
 	"list|verify|gc\nbuild MATRIX|SPEC...",
 	"Kernels in the cache ($GRANULE_CACHE, by default ~/.cache/granule).\v"
 	"build makes the kernels of a matrix, or those given as PACKAGE:SUITE:PAGES[:CONFIG], as in "
-	"linux-source-6.12:trixie:64K. verify compares every kernel with the digests taken when it was built (exit "
+	"linux-source-6.12:trixie:64K; it fetches those given as PACKAGE:SUITE, as in linux-image-arm64:trixie. verify "
+	"compares every kernel with the digests taken when it was built (exit "
 	"code 3 when "
 	"one is damaged; the next run builds it again). gc removes what builds that died left behind, unpacked "
 	"sources, and the "
-	"kernels that --older-than or --keep name.",
+	"kernels, object trees, sources, modules and tools that --older-than or --keep-bytes name; never what a build "
+	"or a "
+	"run in progress uses. Results of boots (`granule run` reuses them) go with --older-than, and by themselves: "
+	"the "
+	"longest unused, above 2 GiB.",
 	NULL,
 	NULL,
 	NULL
@@ -127,15 +143,21 @@ static void show_end(struct show *s)
 	*s = (struct show){ .terminal = s->terminal };
 }
 
-/* "PACKAGE:SUITE:PAGES[:CONFIG]" into @spec, which points into @copy. */
+/* "PACKAGE:SUITE:PAGES[:CONFIG]", or "PACKAGE:SUITE" of a kernel package, into @spec, which points into @copy. */
 static int parse_spec(char *copy, struct kernel_spec *spec, struct err *err)
 {
 	char *save = NULL, *package = strtok_r(copy, ":", &save), *suite = strtok_r(NULL, ":", &save);
 	char *pages = strtok_r(NULL, ":", &save), *config = strtok_r(NULL, ":", &save);
 
+	if (suite && !pages && starts_with(package, "linux-image-")) {
+		spec->package = package;
+		spec->suite = suite;
+		return 0;
+	}
 	if (!pages || strtok_r(NULL, ":", &save) || !size_parse(pages, &spec->page_bytes))
 		return err_set(err, ERR_CONFIG,
-			       "'%s' is neither a file nor PACKAGE:SUITE:PAGES, as in linux-source-6.12:trixie:64K",
+			       "'%s' is neither a file nor PACKAGE:SUITE:PAGES, as in "
+			       "linux-source-6.12:trixie:64K, nor PACKAGE:SUITE, as in linux-image-arm64:trixie",
 			       copy);
 	spec->source = package;
 	spec->suite = suite;
@@ -146,7 +168,7 @@ static int parse_spec(char *copy, struct kernel_spec *spec, struct err *err)
 static int build_one(const struct images_args *a, const struct kernel_spec *spec, struct err *err)
 {
 	_cleanup_free_ char *cache = cache_dir(), *recipes = recipe_dir();
-	struct kernel_env env = { cache, recipes, &kernel_builder_real, a->refresh };
+	struct kernel_env env = { cache, recipes, &kernel_builder_real, a->refresh, false };
 	struct show show = { .terminal = isatty(STDERR_FILENO) };
 	struct kernel_image *image;
 	int rc = kernel_ensure_in(&env, spec, show_progress, &show, &image, err);
@@ -172,7 +194,7 @@ static int build_argument(const struct images_args *a, const char *what, struct 
 		return -1;
 	for (size_t i = 0; i < matrix->n_kernels; i++) {
 		if (build_one(a, &matrix->kernels[i], err) < 0)
-			return -1;
+			return matrix_kernel_error(matrix, &matrix->kernels[i], err);
 	}
 	return 0;
 }
@@ -183,8 +205,8 @@ static int images_build(const struct images_args *a, struct err *err)
 
 	if (!a->n_what)
 		return err_set(err, ERR_CONFIG,
-			       "images build: which? a matrix, or PACKAGE:SUITE:PAGES as in "
-			       "linux-source-6.12:trixie:64K");
+			       "images build: which? a matrix, PACKAGE:SUITE:PAGES as in linux-source-6.12:trixie:64K, "
+			       "or PACKAGE:SUITE as in linux-image-arm64:trixie");
 	for (size_t i = 0; i < a->n_what && rc == 0; i++)
 		rc = build_argument(a, a->what[i], err);
 	if (rc == 0)
@@ -209,11 +231,11 @@ static void print_entry(const struct cache_entry *e)
 static int images_list(const char *cache, struct err *err)
 {
 	_cleanup_free_ char *sources = path_join(cache, "sources"), *build = path_join(cache, "build"),
-			    *apt = path_join(cache, "apt");
+			    *apt = path_join(cache, "apt"), *objects = path_join(cache, "objects");
 	struct cache_entry *entries;
-	uint64_t total = 0;
-	char a[24], b[24], c[24];
-	size_t n;
+	uint64_t total = 0, results;
+	char a[24], b[24], c[24], d[24], o[24];
+	size_t n, n_results;
 
 	if (cache_list(cache, &entries, &n, err) < 0)
 		return -1;
@@ -221,9 +243,12 @@ static int images_list(const char *cache, struct err *err)
 		print_entry(&entries[i]);
 		total += entries[i].bytes;
 	}
-	printf("%s: %zu kernels, %s; sources %s; unpacked sources and builds %s\n", cache, n,
-	       size_human((double)total, a), size_human((double)(cache_bytes(sources) + cache_bytes(apt)), b),
-	       size_human((double)cache_bytes(build), c));
+	boot_cache_usage(cache, &n_results, &results);
+	printf("%s: %zu kernels, %s; sources %s; object trees %s; unpacked sources and builds %s; results of %zu "
+	       "boots, %s\n",
+	       cache, n, size_human((double)total, a), size_human((double)(cache_bytes(sources) + cache_bytes(apt)), b),
+	       size_human((double)cache_bytes(objects), o), size_human((double)cache_bytes(build), c), n_results,
+	       size_human((double)results, d));
 	cache_entries_free(entries, n);
 	return 0;
 }
@@ -240,6 +265,9 @@ static int images_verify(const char *cache, struct err *err)
 		struct err why = ERR_INIT;
 		enum cache_state state = cache_open(cache, entries[i].recipe, &e, &why);
 
+		if (state == CACHE_INTACT && cache_check_packages(&e, &why) < 0)
+			state = CACHE_CORRUPT;
+
 		printf("%.12s  %s\n", entries[i].recipe, state == CACHE_INTACT ? e.origin : why.msg);
 		bad += state != CACHE_INTACT;
 		cache_entry_clear(&e);
@@ -253,92 +281,50 @@ static int images_verify(const char *cache, struct err *err)
 	return 0;
 }
 
-static int drop(const struct images_args *a, const char *path, const char *name, struct err *err)
+struct collected {
+	struct show show; /* first: progress is told with this, too */
+	bool dry_run;
+};
+
+static void print_collected(void *ctx, const char *what, uint64_t bytes, const char *kept)
 {
+	const struct collected *c = ctx;
 	char size[24];
 
-	printf("%s %s (%s)\n", a->dry_run ? "would remove" : "removed", name,
-	       size_human((double)cache_bytes(path), size));
-	return a->dry_run ? 0 : remove_tree(path, err);
+	size_human((double)bytes, size);
+	if (kept)
+		printf("kept %s (%s): %s\n", what, size, kept);
+	else
+		printf("%s %s (%s)\n", c->dry_run ? "would remove" : "removed", what, size);
 }
 
-/* Entries come with the longest unused first. */
-static int collect_kernels(const struct images_args *a, const char *cache, struct err *err)
+/* Their own, since they are of another room; returns the bytes. */
+static uint64_t collect_results(const struct images_args *a, const char *cache)
 {
-	struct cache_entry *entries;
-	uint64_t total = 0;
-	time_t now = time(NULL);
-	size_t n;
-	int rc = 0;
+	time_t since = time(NULL) - (time_t)a->collect.older_than_s;
+	uint64_t bytes;
+	size_t n = boot_cache_trim(cache, since, UINT64_MAX, a->collect.dry_run, &bytes);
+	char size[24];
 
-	if (cache_list(cache, &entries, &n, err) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		total += entries[i].bytes;
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		const struct cache_entry *e = &entries[i];
-		bool old = a->older_than_days && e->used < now - (time_t)a->older_than_days * DAY_S;
-		bool much = a->keep_given && total > a->keep_bytes;
-		_cleanup_free_ char *name = NULL;
-
-		if (!old && !much && e->release[0])
-			continue;
-		name = xasprintf("%.12s %s", e->recipe, e->release[0] ? e->origin : "(damaged)");
-		rc = drop(a, e->dir, name, err);
-		total -= e->bytes;
-	}
-	cache_entries_free(entries, n);
-	return rc;
-}
-
-/* What @what matches below the cache and was not touched for so long. */
-static int collect_matches(const struct images_args *a, const char *cache, const char *what, struct err *err)
-{
-	_cleanup_free_ char *pattern = path_join(cache, what);
-	_cleanup_(globfree) glob_t g = { 0 };
-	time_t now = time(NULL);
-
-	if (glob(pattern, 0, NULL, &g) != 0)
-		return 0;
-	for (size_t i = 0; i < g.gl_pathc; i++) {
-		struct stat st;
-
-		if (stat(g.gl_pathv[i], &st) == 0 && st.st_mtime < now - (time_t)a->older_than_days * DAY_S &&
-		    drop(a, g.gl_pathv[i], g.gl_pathv[i] + strlen(cache) + 1, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* Of sources the tarballs only: their records stay, so that kernels built from them are still found without the network. */
-static int collect_rest(const struct images_args *a, const char *cache, struct err *err)
-{
-	static const char *const patterns[] = { "sources/*/*/source.tar.xz", "modules/*/*", "tools/*" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
-		if (collect_matches(a, cache, patterns[i], err) < 0)
-			return -1;
-	return 0;
+	if (n)
+		printf("%s results of %zu boots (%s)\n", a->collect.dry_run ? "would remove" : "removed", n,
+		       size_human((double)bytes, size));
+	return bytes;
 }
 
 static int images_gc(const struct images_args *a, const char *cache, struct err *err)
 {
-	_cleanup_free_ char *build = path_join(cache, "build"), *apt = path_join(cache, "apt");
-	struct show show = { .terminal = isatty(STDERR_FILENO) };
-	_cleanup_close_ int lock = a->dry_run ? -1 : cache_lock(cache, show_progress, &show, err);
+	struct collected c = { .show = { .terminal = isatty(STDERR_FILENO) }, .dry_run = a->collect.dry_run };
+	uint64_t bytes;
+	char size[24];
 
-	show_end(&show);
-	if (lock < 0 && !a->dry_run)
+	if (cache_collect(cache, &a->collect, show_progress, print_collected, &c, &bytes, err) < 0)
 		return -1;
-	if (cache_bytes(build) > 65536 && drop(a, build, "unpacked sources and unfinished builds", err) < 0)
-		return -1;
-	if ((a->older_than_days || a->keep_given) && collect_kernels(a, cache, err) < 0)
-		return -1;
-	if (!a->older_than_days)
-		return 0;
-	if (path_is_dir(apt) && drop(a, apt, "apt's package indexes", err) < 0)
-		return -1;
-	return collect_rest(a, cache, err);
+	show_end(&c.show);
+	if (a->collect.older_than_s)
+		bytes += collect_results(a, cache);
+	printf("%s %s\n", c.dry_run ? "would free" : "freed", size_human((double)bytes, size));
+	return 0;
 }
 
 int cmd_images(int argc, char **argv)

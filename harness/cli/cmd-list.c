@@ -9,6 +9,7 @@
 
 /* Of one kernel; two idle cores of x86-64 (HACKING.md, "What things cost"). */
 #define BUILD_SECONDS 160
+#define FETCH_SECONDS 30 /* of a kernel package */
 
 struct list_args {
 	const char *matrix, *only;
@@ -59,32 +60,35 @@ static void print_kernels(const struct plan *plan)
 	const struct matrix *m = plan->matrix;
 
 	for (size_t i = 0; i < m->n_kernels; i++) {
+		const struct kernel_image *image = plan->images[i];
 		char size[24];
 
-		if (plan->images[i])
+		if (image)
 			printf("kernel %-12s %4s pages  %s%s\n", m->kernels[i].label,
-			       size_format(plan->images[i]->page_bytes, size), plan->images[i]->origin,
-			       plan->ready[i] ? "" : "  (to be built)");
+			       image->page_bytes ? size_format(image->page_bytes, size) : "?", image->origin,
+			       plan->ready[i]	       ? ""
+			       : m->kernels[i].package ? "  (to be fetched)"
+						       : "  (to be built)");
 	}
 }
 
 static void print_cost(const struct plan *plan)
 {
 	const struct matrix *m = plan->matrix;
-	size_t builds = 0, boots = plan->n_runnable * m->trials.seeds;
+	size_t builds = 0, fetches = 0, boots = plan->n_runnable * m->trials.seeds;
 	struct schedule_options o = cli_schedule_options(plan->caps, 0);
 	unsigned int jobs = o.cpus / (unsigned int)m->guest.cpus ? o.cpus / (unsigned int)m->guest.cpus : 1;
 	struct cost cost = cost_of(plan);
 	double seconds;
 
 	for (size_t i = 0; i < m->n_kernels; i++)
-		builds += plan->images[i] && !plan->ready[i];
-	seconds = (double)builds * BUILD_SECONDS + cost.seconds / jobs;
+		*(m->kernels[i].package ? &fetches : &builds) += plan->images[i] && !plan->ready[i];
+	seconds = (double)builds * BUILD_SECONDS + (double)fetches * FETCH_SECONDS + cost.seconds / jobs;
 	printf("%zu cells, %zu to run, %zu skipped; %zu boots (%llu seeds), each %llu warmups and %llu samples; "
-	       "%zu kernels to build\n",
+	       "%zu kernels to build, %zu to fetch\n",
 	       plan->n_cells, plan->n_runnable, plan->n_cells - plan->n_runnable, boots,
 	       (unsigned long long)m->trials.seeds, (unsigned long long)m->trials.warmups,
-	       (unsigned long long)m->trials.samples, builds);
+	       (unsigned long long)m->trials.samples, builds, fetches);
 	printf("about %d:%02d of wall time at -j %u", (int)seconds / 60, (int)seconds % 60, jobs);
 	if (cost.n_unknown)
 		printf("; the like of %zu cells was never run here, a boot of those is taken for %d s", cost.n_unknown,

@@ -8,12 +8,13 @@
 #include "cli/cli.h"
 #include "guest/programs.h"
 #include "image/busybox.h"
+#include "run/debug.h"
 #include "run/repeat.h"
 
 struct repro_args {
-	const char *run, *cell, *busybox;
+	const char *run, *cell, *busybox, *vmlinux;
 	unsigned int boot;
-	bool shell, console;
+	bool shell, console, gdb;
 };
 
 static const struct argp_option options[] = {
@@ -24,6 +25,11 @@ static const struct argp_option options[] = {
 	  "leaves)",
 	  0 },
 	{ "busybox", 'B', "FILE", 0, "The static arm64 busybox for --shell (default: Debian's, fetched once)", 0 },
+	{ "gdb", 'g', NULL, 0,
+	  "Stop at the kernel's first instruction and debug it: in gdb-multiarch where that is installed and this is a "
+	  "terminal, else the command to type elsewhere is printed (not sealed: KASLR is off, no deadline)",
+	  0 },
+	{ "vmlinux", 'V', "FILE", 0, "The kernel's vmlinux for --gdb (default: System.map's names alone)", 0 },
 	{ 0 },
 };
 
@@ -41,6 +47,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'c':
 		a->console = true;
 		return 0;
+	case 'g':
+		a->gdb = true;
+		return 0;
+	case 'V':
+		a->vmlinux = arg;
+		return 0;
 	case 'B':
 		a->busybox = arg;
 		return 0;
@@ -57,6 +69,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "which run and cell? `granule show RUN` lists its cells");
 		if (a->shell && a->console)
 			argp_error(state, "--shell has the console already");
+		if (a->gdb && (a->shell || a->console))
+			argp_error(state,
+				   "--gdb has this terminal for itself; console.log can be watched from another");
+		if (a->vmlinux && !a->gdb)
+			argp_error(state, "--vmlinux goes with --gdb");
 		if (a->busybox && !a->shell)
 			argp_error(state, "--busybox goes with --shell");
 		return 0;
@@ -148,6 +165,43 @@ static int attend(const struct run *run, const struct cell_record *cell, const s
 	return cli_fail(err);
 }
 
+static void print_debug(const struct debug *debug, const char *dir, const struct repro_args *a)
+{
+	printf("run      %s (kept)\n", dir);
+	printf("console  %s/cells/%s/%u/1/console.log\n", dir, a->cell, a->boot);
+	printf("symbols  %s\n",
+	       debug->symbols ? debug->symbols : "none: this kernel has neither vmlinux nor System.map");
+	printf("not sealed: nokaslr is on the command line, and the kernel waits\n");
+}
+
+/* With a debugger on this terminal, or with the command for another one. */
+static int debug_one(const struct run *run, const struct cell_record *cell, const struct repro_args *a, struct err *err)
+{
+	_cleanup_(run_free_p) struct run *scratch = NULL;
+	_cleanup_free_ char *dir = NULL, *program = granule_program_path("granule-boot"), *gdb = debug_find_gdb();
+	_cleanup_free_ char *boot = xasprintf("%u", a->boot);
+	_cleanup_(debug_free) struct debug debug = { 0 };
+	char *argv[] = { program, (char *)"--gdb", NULL, (char *)a->cell, boot, NULL };
+	int code;
+
+	if (repeat_scratch(run, cell, 1, &dir, &scratch, err) < 0 ||
+	    debug_prepare(dir, cell, a->vmlinux, &debug, err) < 0)
+		return cli_fail(err);
+	argv[2] = dir;
+	print_debug(&debug, dir, a);
+	if (!gdb || !isatty(STDIN_FILENO)) {
+		printf("debugger gdb-multiarch -q -x %s\n%s         Ctrl-C here ends the guest\n", debug.script,
+		       gdb ? "" : "         (not installed here: apt-get install gdb-multiarch)\n");
+		fflush(stdout);
+		execv(program, argv);
+		err_set_errno(err, ERR_HOST, "%s", program);
+		return cli_fail(err);
+	}
+	fflush(stdout);
+	code = debug_session(&debug, argv, gdb, err);
+	return code < 0 ? cli_fail(err) : code;
+}
+
 int cmd_repro(int argc, char **argv)
 {
 	struct repro_args args = { .boot = 1 };
@@ -171,6 +225,8 @@ int cmd_repro(int argc, char **argv)
 			"%s is gone (images gc?); `granule images build` on the run's matrix.yaml makes it again",
 			cell->kernel_path);
 	print_cell(cell, args.boot);
+	if (args.gdb)
+		return debug_one(run, cell, &args, &err);
 	if (args.shell || args.console)
 		return attend(run, cell, &args, &err);
 	return repeat_one(run, cell, args.boot, &err);

@@ -11,24 +11,41 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "run/cost.h"
+#include "compare/gate.h"
+#include "report/report.h"
 
 struct run_args {
-	const char *subject, *only, *output, *connect;
-	unsigned int jobs;
-	bool resume, dry_run, quiet;
+	const char *subject, *only, *output, *connect, *against;
+	unsigned int jobs, shard, n_shards;
+	bool resume, join, fresh, dry_run, quiet, gate;
 };
+
+enum { KEY_GATE = 256, KEY_AGAINST };
 
 static const struct argp_option options[] = {
 	{ "jobs", 'j', "N", 0, "At most N guests at a time (default: as many as cores and memory allow)", 0 },
 	{ "only", 'O', "GLOB", 0, "Only cells whose id matches, as in '64k.*.faults'", 0 },
 	{ "output", 'o', "DIR", 0, "The run directory (default: results/MATRIX-TIME)", 0 },
 	{ "resume", 'r', NULL, 0, "The argument is a run directory: run what it still owes", 0 },
+	{ "join", 'J', NULL, 0, "The argument is a run directory that other processes may be at: help them", 0 },
+	{ "shard", 'S', "I/N", 0, "Only part I of N of the run's boots, split by the plan alone: for job arrays", 0 },
+	{ "fresh", 'f', NULL, 0, "Boot every cell, also those whose like has run before with all the same inputs", 0 },
 	{ "dry-run", 'n', NULL, 0, "Print what would run; build and boot nothing", 0 },
 	{ "connect", 'c', "URI", 0, "A local libvirt instead of the embedded driver (qemu:///system)", 0 },
+	{ "gate", KEY_GATE, NULL, 0, "Hold the run to the gates of its matrix; exit code 1 if one fails", 0 },
+	{ "against", KEY_AGAINST, "RUN", 0, "The baseline run of gates with `against: baseline`", 0 },
 	{ "quiet", 'q', NULL, 0, "No progress", 0 },
 	{ 0 },
 };
+
+static void parse_shard(struct run_args *a, const char *arg, struct argp_state *state)
+{
+	int used = 0;
+
+	if (sscanf(arg, "%u/%u%n", &a->shard, &a->n_shards, &used) != 2 || arg[used] || a->shard < 1 ||
+	    a->shard > a->n_shards || a->n_shards > 100000 || strpbrk(arg, "+- "))
+		argp_error(state, "--shard: '%s' is not I/N with I from 1 to N, as in 2/4", arg);
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -47,6 +64,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'r':
 		a->resume = true;
 		return 0;
+	case 'J':
+		a->join = true;
+		return 0;
+	case 'S':
+		parse_shard(a, arg, state);
+		return 0;
+	case 'f':
+		a->fresh = true;
+		return 0;
 	case 'n':
 		a->dry_run = true;
 		return 0;
@@ -56,6 +82,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'q':
 		a->quiet = true;
 		return 0;
+	case KEY_GATE:
+		a->gate = true;
+		return 0;
+	case KEY_AGAINST:
+		a->against = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (a->subject)
 			argp_error(state, "one matrix at a time");
@@ -64,8 +96,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!a->subject)
 			argp_error(state, "which matrix? for example: granule run matrices/smoke.yaml");
+		if (a->resume && a->join)
+			argp_error(state, "--join works beside others, --resume alone: one of them");
+		if (a->join && (a->output || a->only || a->dry_run))
+			argp_error(state, "--join helps with a run; it takes no --output, no --only and no --dry-run");
 		if (a->resume && (a->output || a->only))
 			argp_error(state, "--resume runs what the run still owes; it takes no --output and no --only");
+		if (a->against && !a->gate)
+			argp_error(state, "--against is for --gate");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -74,10 +112,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	options,
 	parse,
-	"MATRIX | --resume RUN",
+	"MATRIX | --resume RUN | --join RUN",
 	"Run every cell of MATRIX once for each seed, build the kernels that are missing, and "
 	"leave a run directory.\vA run that was interrupted, killed or ran out of disk goes on "
-	"with --resume; finished boots are never repeated.",
+	"with --resume; finished boots are never repeated. Any number of processes, on this host or on others that "
+	"share the "
+	"file system, work on one run with --join.",
 	NULL,
 	NULL,
 	NULL
@@ -125,8 +165,8 @@ static json_t *run_header(const struct matrix *matrix)
 	sha256_bytes(matrix->text, strlen(matrix->text), sha256);
 	gmtime_r(&now, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:s, s:s, s:s}", "creator", "granule " GRANULE_VERSION, "created", when, "matrix",
-			 matrix->name, "matrix_sha256", sha256);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "creator", "granule " GRANULE_VERSION, "created", when, "matrix",
+			 matrix->name, "matrix_sha256", sha256, "gates", gates_json(matrix));
 }
 
 static char *default_output(const struct matrix *matrix)
@@ -203,6 +243,46 @@ static int dry_run(const struct cli_plan *cli)
 	return 0;
 }
 
+/* A line for each Image that was given up; the cells of one are next to each other. */
+static void print_given_up(const struct run *run)
+{
+	const char *last = "";
+
+	for (size_t i = 0; i < run->n_cells; i++) {
+		_cleanup_free_ char *reason = NULL;
+
+		if (run->cells[i].skip || !strcmp(run->cells[i].kernel_sha256, last))
+			continue;
+		last = run->cells[i].kernel_sha256;
+		reason = image_given_up(run, last);
+		if (reason)
+			printf("%s\n", reason);
+	}
+}
+
+/* A test of granule's own shares no result with another unless it asks to. */
+static bool reuse_possible(const struct schedule_options *schedule)
+{
+	return !schedule->fake || getenv("GRANULE_FAKE_REUSE");
+}
+
+/* The result cache, or NULL with the reason on standard error. */
+static struct reuse *open_reuse(const struct run_args *args, const struct host_caps *caps,
+				const struct schedule_options *schedule)
+{
+	const struct reuse_options wanted = { .qemu = caps->qemu,
+					      .qemu_version = caps->qemu_version,
+					      .connect = args->connect,
+					      .fake = schedule->fake,
+					      .fresh = args->fresh };
+	struct reuse *reuse = NULL;
+	struct err err = ERR_INIT;
+
+	if (reuse_possible(schedule) && reuse_open(&wanted, &reuse, &err) < 0)
+		fprintf(stderr, "granule: results are not reused: %s\n", err.msg);
+	return reuse;
+}
+
 static int print_summary(const struct run *run, const struct schedule_result *result, uint64_t began_ns)
 {
 	size_t failed = result->n_boots - result->by_outcome[OUTCOME_OK];
@@ -215,8 +295,39 @@ static int print_summary(const struct run *run, const struct schedule_result *re
 		if (result->by_outcome[o])
 			printf(", %zu %s", result->by_outcome[o], outcome_names[o]);
 	printf("; %zu cells skipped; %.1f s\n", skipped, (double)(now_ns() - began_ns) / (double)NSEC_PER_SEC);
+	if (result->n_reused)
+		printf("%zu of %zu boots taken from the cache (--fresh repeats them)\n", result->n_reused,
+		       result->n_boots);
+	print_given_up(run);
 	printf("run: %s\n", run->dir);
-	return failed ? 4 : 0;
+	return result->by_outcome[OUTCOME_HOST_FAILED] ? 3 : failed ? 4 : 0;
+}
+
+/* What would only be found out after the last boot. */
+static int check_gates(const struct run_args *args, const json_t *gates, struct run **ret_base, struct err *err)
+{
+	if (!args->gate)
+		return 0;
+	if (!json_array_size(gates))
+		return err_set(err, ERR_CONFIG, "%s has no gates for --gate", args->subject);
+	if (gates_need_baseline(gates) && !args->against)
+		return err_set(err, ERR_CONFIG, "%s: a gate compares with a baseline run: name it, `--against RUN`",
+			       args->subject);
+	return args->against ? run_open(args->against, ret_base, err) : 0;
+}
+
+/* The gates' code where it says more than the boots' @code; a host that failed comes before both. */
+static int hold_to_gates(const struct run *run, const struct run *base, int code)
+{
+	_cleanup_(gating_free_p) struct gating *gating = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct err err = ERR_INIT;
+
+	if (gating_make(run, base, NULL, &gating, &err) < 0)
+		return cli_fail(&err);
+	text = report_gate_text(gating, false, isatty(STDOUT_FILENO));
+	printf("\n%s", text);
+	return code != 3 && (gating_exit_code(gating) == 1 || !code) ? gating_exit_code(gating) : code;
 }
 
 int cmd_run(int argc, char **argv)
@@ -225,31 +336,42 @@ int cmd_run(int argc, char **argv)
 	struct schedule_options schedule;
 	struct schedule_result result;
 	_cleanup_(run_free_p) struct run *run = NULL;
+	_cleanup_(run_free_p) struct run *base = NULL;
 	_cleanup_(cli_plan_free) struct cli_plan cli = { 0 };
 	struct err err = ERR_INIT;
 	uint64_t began_ns = now_ns();
+	json_t *gates;
 	int rc;
 
 	if (!cli_parse(&argp, argc, argv, &args))
 		return 2;
-	if (args.resume) {
+	if (args.resume || args.join) {
 		if (host_probe(&cli.caps, &err) < 0 || cli_need_qemu(&cli.caps, &err) < 0 ||
-		    run_open(args.subject, &run, &err) < 0)
+		    run_open(args.subject, &run, &err) < 0 ||
+		    check_gates(&args, json_object_get(run->header, "gates"), &base, &err) < 0)
 			return cli_fail(&err);
 	} else {
 		if (cli_plan_load(args.subject, args.only, &cli, &err) < 0)
 			return cli_fail(&err);
 		if (args.dry_run)
 			return dry_run(&cli);
-		if (cli_need_qemu(&cli.caps, &err) < 0 || make_run(&args, &cli, &run, &err) < 0)
+		gates = gates_json(cli.matrix);
+		rc = check_gates(&args, gates, &base, &err);
+		json_decref(gates);
+		if (rc < 0 || cli_need_qemu(&cli.caps, &err) < 0 || make_run(&args, &cli, &run, &err) < 0)
 			return cli_fail(&err);
 	}
 	schedule = cli_schedule_options(&cli.caps, args.jobs);
+	schedule.join = args.join;
+	schedule.shard = args.shard;
+	schedule.n_shards = args.n_shards;
 	schedule.connect = args.connect;
 	schedule.quiet = args.quiet;
+	schedule.reuse = open_reuse(&args, &cli.caps, &schedule);
 	rc = schedule_run(run, &schedule, &result, &err);
+	reuse_close(schedule.reuse);
 	if (rc < 0)
 		return cli_fail(&err);
-	cost_record(run);
-	return print_summary(run, &result, began_ns);
+	rc = print_summary(run, &result, began_ns);
+	return args.gate ? hold_to_gates(run, base, rc) : rc;
 }

@@ -17,6 +17,8 @@ static const struct command {
 	{ "run", cmd_run, "run a matrix, or resume a run" },
 	{ "show", cmd_show, "what a run found: outcomes, settings, every sample" },
 	{ "diff", cmd_diff, "two runs, or one run along an axis: memory and throughput, with verdicts" },
+	{ "explain", cmd_explain, "which kernel functions a difference comes from, to the instruction" },
+	{ "gate", cmd_gate, "hold a run to the limits of its matrix" },
 	{ "verify", cmd_verify, "repeat finished cells and compare their bytes" },
 	{ "repro", cmd_repro, "one cell by hand: again, with its console, or with a shell" },
 	{ "images", cmd_images, "kernels in the cache: list, build, verify, gc" },

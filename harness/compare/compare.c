@@ -123,6 +123,7 @@ static void add_row(struct comparison *c, struct pair *pair, const struct pair_f
 	_cleanup_free_ double *a = xcalloc(most + 1, sizeof(*a)), *b = xcalloc(most + 1, sizeof(*b));
 	_cleanup_free_ char *refusal = NULL;
 	struct row *row;
+	bool per_mib;
 
 	if (!name_wanted(m->name, c->options.metric))
 		return;
@@ -140,8 +141,10 @@ static void add_row(struct comparison *c, struct pair *pair, const struct pair_f
 			b[n++] = boot_value(y);
 		}
 	}
-	refusal = refuse(facts, m->name, m->metric,
-			 base->cell->page_bytes != other->cell->page_bytes && has_per_mib(base, m->name));
+	per_mib = base->cell->page_bytes != other->cell->page_bytes && has_per_mib(base, m->name);
+	refusal = refuse(facts, m->name, m->metric, per_mib);
+	row->refused = m->metric->direction == METRIC_NEITHER ? refused_either_way(facts, m->name, m->metric, per_mib)
+							      : refusal != NULL;
 	judge(row, a, b, n, base->cell->basis, refusal, &c->options);
 	/* a counter that stayed at zero on both sides has nothing to say unless it was asked for */
 	row->counts =
@@ -199,11 +202,6 @@ static const char *cell_label(const struct cell_record *cell, const char *axis)
 		if (!strcmp(cell->axes[i].axis, axis))
 			return cell->axes[i].label;
 	return "";
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-	return !strcmp(a ? a : "", b ? b : "");
 }
 
 static void add_kernels(struct comparison *c, size_t arm, const struct cell_record *base,
@@ -278,8 +276,9 @@ static void add_missing(struct comparison *c, const char *cell, const char *arm,
 	add_trouble(c, cell, arm, 0, OUTCOME_OK, reason);
 }
 
-static void add_boot_troubles(struct comparison *c, const char *arm, const struct cell_data *data)
+static void add_boots(struct comparison *c, const char *arm, const struct cell_data *data)
 {
+	c->n_reused += data->n_reused;
 	for (unsigned int i = 0; i < data->n_boots; i++)
 		if (!data->boots[i].measured)
 			add_trouble(c, data->cell->id, arm, i + 1, data->boots[i].outcome, data->boots[i].reason);
@@ -297,7 +296,7 @@ static int compare_group(struct comparison *c, const struct cell_group *group, s
 		if (group->base->skip)
 			add_trouble(c, group->base->id, c->arms[0].base_label, 0, OUTCOME_SKIPPED, group->base->skip);
 		else
-			add_boot_troubles(c, c->arms[0].base_label, &base);
+			add_boots(c, c->arms[0].base_label, &base);
 	}
 	for (size_t arm = 0; rc == 0 && arm < group->n_others; arm++) {
 		const struct cell_record *cell = group->others[arm];
@@ -318,7 +317,7 @@ static int compare_group(struct comparison *c, const struct cell_group *group, s
 		rc = cell_load(group->other_run, cell, &other, err);
 		if (rc < 0)
 			break;
-		add_boot_troubles(c, label, &other);
+		add_boots(c, label, &other);
 		if (group->base && !group->base->skip)
 			compare_pair(c, group->name, arm, &base, &other);
 		cell_data_free(&other);

@@ -4,6 +4,7 @@
 #ifndef GRANULE_COMPARE_COMPARE_H
 #define GRANULE_COMPARE_COMPARE_H
 
+#include "stat/stat.h"
 #include "store/store.h"
 
 enum verdict {
@@ -27,6 +28,13 @@ struct compare_options {
 };
 #define COMPARE_DEFAULTS ((struct compare_options){ .effect = 0.01, .confidence = 0.95 })
 
+/* A change as it was taken: over logs of ratios, or over differences in units of @scale. */
+struct change {
+	struct stat_interval d;
+	bool logs;
+	double scale; /* differences: the base's mean, 1 if that is 0 */
+};
+
 /* One metric on one side: each boot's median over its samples, then over boots. */
 struct side {
 	bool present;
@@ -44,8 +52,11 @@ struct row {
 	 * difference over the base's mean. Known if the base is not 0. */
 	bool has_change, has_interval;
 	double change, low, high;
-	double resolution; /* the coarser one of both sides, in the metric's unit */
-	bool counts;	   /* primary and not zero throughout, or asked for: in the short table and the exit code */
+	struct change taken; /* what these three were made from; set if n_pairs is not 0 */
+	bool exact;	     /* every pair is equal to the last bit, and that is an answer */
+	bool refused;	     /* not judged, whatever the numbers; that neither way is better does not count here */
+	double resolution;   /* the coarser one of both sides, in the metric's unit */
+	bool counts;	     /* primary and not zero throughout, or asked for: in the short table and the exit code */
 	enum verdict verdict;
 	char *reason;	   /* owned: for unclear and not judged */
 	size_t more_seeds; /* unclear: how many more would settle it; 0: no number would, or too many */
@@ -117,6 +128,7 @@ struct comparison {
 	char *qemu;				   /* owned: of the first boot that says, or NULL */
 	size_t least_seeds, most_seeds;		   /* paired, over pairs */
 	size_t least_samples, most_samples;	   /* of a boot */
+	size_t n_reused;			   /* boots that were read and come from the result cache */
 	size_t by_verdict[VERDICT_NOT_JUDGED + 1]; /* of rows that count */
 };
 

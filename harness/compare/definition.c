@@ -12,7 +12,7 @@
 
 const char *const severity_names[] = { "subject", "note", "time not judged", "nothing judged", NULL };
 
-/* The first pattern that matches counts. @axis: on that axis (or, "kernels", between two runs) it is the subject. */
+/* The first pattern that matches counts. @axis: on these axes (or, "kernels", between two runs) it is the subject. */
 static const struct rule {
 	const char *pattern;
 	const char *axis;
@@ -20,18 +20,20 @@ static const struct rule {
 	bool ignored;
 } rules[] = {
 	{ "*.label", NULL, SEVERITY_NOTE, true },
+	{ "kernel.packages", NULL, SEVERITY_NOTE, true }, /* origin has their version, recipe their digest */
 	{ "kernel.compiler", NULL, SEVERITY_TIME, false },
 	{ "kernel.*", "kernels", SEVERITY_ALL, false },
-	{ "command_line", "kernels", SEVERITY_ALL, false },
+	{ "command_line", "kernels folios", SEVERITY_ALL, false }, /* `append`, and words of a profile */
 	{ "cpu_model", NULL, SEVERITY_TIME, false },
 	{ "folio.*", "folios", SEVERITY_ALL, false },
 	{ "workload.*", "workloads", SEVERITY_ALL, false },
-	{ "programs.init", NULL, SEVERITY_NOTE, false },	      /* the agent sleeps while others are measured */
-	{ "programs.lib/modules/*", "kernels", SEVERITY_ALL, false }, /* as much the kernel as its Image */
+	{ "programs.init", NULL, SEVERITY_NOTE, false },	 /* the agent sleeps while others are measured */
+	{ "programs.lib/modules/*", NULL, SEVERITY_NOTE, true }, /* kernel.modules is the digest over them */
 	{ "programs.*", "workloads", SEVERITY_TIME, false },
 	{ "guest.accel", NULL, SEVERITY_NOTE, false }, /* the basis that came of it has its own rule */
 	{ "guest.timeout*", NULL, SEVERITY_NOTE, false },
 	{ "guest.*", NULL, SEVERITY_ALL, false },
+	{ "limit", "limit", SEVERITY_ALL, false },
 	{ "trials.*", NULL, SEVERITY_NOTE, false },
 	{ "knobs.*", "folios", SEVERITY_NOTE, false },
 	/* the same QEMU repeats to the bit on any host, another version gives other values (reference/lab.md) */
@@ -66,7 +68,7 @@ static enum severity severity_of(const char *path, const char *axis, bool *ignor
 		if (fnmatch(r->pattern, path, 0))
 			continue;
 		*ignored = r->ignored;
-		return r->axis && !strcmp(r->axis, axis ? axis : "kernels") ? SEVERITY_SUBJECT : r->severity;
+		return r->axis && strstr(r->axis, axis ? axis : "kernels") ? SEVERITY_SUBJECT : r->severity;
 	}
 	*ignored = true;
 	return SEVERITY_NOTE;

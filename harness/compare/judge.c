@@ -29,13 +29,6 @@ static enum verdict which_way(const struct metric *metric, enum basis basis, dou
 	return improved ? VERDICT_BETTER : VERDICT_WORSE;
 }
 
-/* The change in both forms: @d has the interval in the space in which it was taken (logs or differences). */
-struct change {
-	struct stat_interval d;
-	bool logs;
-	double scale; /* differences: the base's mean, 1 if that is 0 */
-};
-
 static double relative(const struct change *c, double v)
 {
 	return c->logs ? expm1(v) : v / c->scale;
@@ -136,6 +129,17 @@ static void judge_one_seed(struct row *row, const double *base, const double *ot
 	set_verdict(row, VERDICT_UNCLEAR, xstrdup("1 seed; at least 1 more"));
 }
 
+void judge_interval_at(const struct row *row, double confidence, double *ret_low, double *ret_high)
+{
+	const struct stat_interval *d = &row->taken.d;
+	double half = d->n < 2	     ? NAN
+		      : d->deviation ? stat_t(confidence, (double)(d->n - 1)) * d->deviation / sqrt((double)d->n)
+				     : 0;
+
+	*ret_low = relative(&row->taken, d->mean - half);
+	*ret_high = relative(&row->taken, d->mean + half);
+}
+
 void judge(struct row *row, const double *base, const double *other, size_t n, enum basis basis, const char *refusal,
 	   const struct compare_options *options)
 {
@@ -152,7 +156,9 @@ void judge(struct row *row, const double *base, const double *other, size_t n, e
 		return;
 	}
 	c = find_change(base, other, n, options->confidence);
+	row->taken = c;
 	exact = all_same(base, other, n);
+	row->exact = exact && (n > 1 || row->metric->class != METRIC_TIME || basis == BASIS_SIMULATED);
 	row->has_change = exact || c.logs || stat_mean(base, n) != 0;
 	if (row->has_change) {
 		row->change = exact ? 0 : relative(&c, c.d.mean);
@@ -162,7 +168,7 @@ void judge(struct row *row, const double *base, const double *other, size_t n, e
 	}
 	if (refusal)
 		set_verdict(row, VERDICT_NOT_JUDGED, xstrdup(refusal));
-	else if (exact && (n > 1 || row->metric->class != METRIC_TIME || basis == BASIS_SIMULATED))
+	else if (row->exact)
 		set_verdict(row, VERDICT_SAME, NULL);
 	else if (n == 1)
 		judge_one_seed(row, base, other);

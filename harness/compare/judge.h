@@ -23,4 +23,7 @@
 void judge(struct row *row, const double *base, const double *other, size_t n, enum basis basis, const char *refusal,
 	   const struct compare_options *options);
 
+/* The interval of @row's change at another confidence; NANs for fewer than two pairs. */
+void judge_interval_at(const struct row *row, double confidence, double *ret_low, double *ret_high);
+
 #endif

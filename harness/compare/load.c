@@ -51,6 +51,7 @@ static int load_boot(const struct run *run, struct cell_data *data, unsigned int
 	if (boot_read(run, data->cell, boot, &result, err) < 0)
 		return -1;
 	b->outcome = result.outcome;
+	data->n_reused += result.reused;
 	b->reason = steal_ptr(result.reason);
 	if (b->outcome == OUTCOME_OK) {
 		if (boot_measure(data->cell, &result, &b->measures, &why) < 0) {

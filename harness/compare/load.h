@@ -15,10 +15,10 @@ struct boot_data {
 struct cell_data {
 	const struct cell_record *cell; /* borrowed */
 	struct boot_data *boots;	/* owned; boot i is at i - 1 */
-	size_t n_boots;
-	bool inert;    /* asks for large folios, and in no measured boot one was made */
-	json_t *host;  /* owned: host.json of the first measured boot, or NULL */
-	json_t *knobs; /* owned: {path: effective value} of the same boot, or NULL */
+	size_t n_boots, n_reused;	/* reused: from the result cache */
+	bool inert;			/* asks for large folios, and in no measured boot one was made */
+	json_t *host;			/* owned: host.json of the first measured boot, or NULL */
+	json_t *knobs;			/* owned: {path: effective value} of the same boot, or NULL */
 };
 
 /* A boot whose numbers do not parse becomes a workload-failed one; an error is ERR_HOST. */

@@ -44,6 +44,8 @@ static char *refuse_work(const struct pair_facts *f, const char *name)
 
 	if (starts_with(name, "guest."))
 		return NULL;
+	if (strstr(name, ".series."))
+		return xstrdup("a series runs for a time, not for an amount of work");
 	if (!f->base->work_bytes || !f->other->work_bytes)
 		return xstrdup("the work is not fixed");
 	if (f->base->work_bytes != f->other->work_bytes)
@@ -59,6 +61,8 @@ char *refuse(const struct pair_facts *f, const char *name, const struct metric *
 
 	if (!why && metric->direction == METRIC_NEITHER)
 		return xstrdup("neither way is better");
+	if (!why && metric->not_judged)
+		return xstrdup(metric->not_judged);
 	if (!why && metric->class == METRIC_TIME)
 		why = refuse_time(f, pages_differ);
 	if (!why && pages_differ && per_mib)
@@ -68,4 +72,14 @@ char *refuse(const struct pair_facts *f, const char *name, const struct metric *
 	if (!why && (metric->class == METRIC_MEMORY || ends_with(name, "_per_sample")))
 		why = refuse_work(f, name);
 	return why;
+}
+
+bool refused_either_way(const struct pair_facts *f, const char *name, const struct metric *metric, bool per_mib)
+{
+	struct metric directed = *metric;
+	_cleanup_free_ char *why = NULL;
+
+	directed.direction = METRIC_LOWER;
+	why = refuse(f, name, &directed, per_mib);
+	return why != NULL;
 }

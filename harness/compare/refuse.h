@@ -18,4 +18,7 @@ struct pair_facts {
  * so an operation is a matter of bytes, and of other bytes at another page size. */
 char *refuse(const struct pair_facts *facts, const char *name, const struct metric *metric, bool per_mib);
 
+/* Would it be refused even if one way of the metric were better? A limit on any change needs no direction. */
+bool refused_either_way(const struct pair_facts *facts, const char *name, const struct metric *metric, bool per_mib);
+
 #endif

@@ -211,8 +211,15 @@ static void put_qemu(xmlTextWriter *w, const struct domain *d)
 		put_qemu_args(w, (const char *const[]){
 					 "-icount", d->console_path ? "shift=1,sleep=off" : "shift=1,sleep=on", NULL });
 	put_qemu_args(w, (const char *const[]){ "-seed", seed, NULL });
+	if (d->plugin)
+		put_qemu_args(w, (const char *const[]){ "-plugin", d->plugin, NULL });
 	/* The vCPU's own thread handles the kick; with an eventfd the host's scheduler decides when. */
 	put_qemu_args(w, (const char *const[]){ "-global", "virtio-serial-pci.ioeventfd=off", NULL });
+	if (d->gdb_path) {
+		_cleanup_free_ char *gdb = xasprintf("unix:%s,server=on,wait=off", d->gdb_path);
+
+		put_qemu_args(w, (const char *const[]){ "-gdb", gdb, NULL });
+	}
 	/* libvirt starts QEMU with -no-shutdown: if granule dies, QEMU would stay after the guest's power-off. */
 	put_qemu_args(w, (const char *const[]){ "-action", "shutdown=poweroff", NULL });
 	close_element(w);

@@ -15,6 +15,8 @@ struct domain {
 	const char *cpu_model;	  /* "host": host-passthrough */
 	const char *stream_path;  /* the virtio port's file */
 	const char *console_path; /* the PL011's file; NULL: a pty (repro --shell) */
+	const char *plugin;	  /* NULL, or the value of QEMU's -plugin: what counts without the guest's knowledge */
+	const char *gdb_path;	  /* a unix socket for QEMU's gdb server; NULL: none */
 	uint64_t memory_bytes, cpus, seed;
 	enum basis basis; /* simulated: TCG, -icount shift=1,sleep=off (on, with a pty); emulated: TCG; hardware: KVM */
 };

@@ -13,14 +13,17 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "guest/fake-process.h"
 #include "wire/job.h"
 #include "wire/wire.h"
 
 #define RECORD_MAX (128u << 10)
 #define NS_PER_RECORD 1000
 
-const char *const fake_hows[] = { "ok",	     "oops",	   "torn",  "damaged", "no-hello", "crash", "wrong-page-size",
-				  "timeout", "host-error", "sleep", NULL };
+const char *const fake_hows[] = {
+	"ok",	   "oops",	 "torn",  "damaged", "no-hello", "crash",      "wrong-page-size",
+	"timeout", "host-error", "sleep", "slow",    "stall",	 "stall-once", NULL
+};
 
 struct fake {
 	const struct life *life; /* borrowed */
@@ -28,8 +31,13 @@ struct fake {
 	struct text stream, console;
 	uint64_t page_bytes, clock_ns;
 	uint32_t sequence;
-	char **watches; /* owned */
+	struct {
+		char *path; /* owned */
+		bool state; /* not read around samples */
+	} * watches;	    /* owned */
 	size_t n_watches;
+	struct text counters; /* of a series, as its records name them */
+	uint64_t n_counters, interval_ms, series_s;
 	uint64_t folio_bytes; /* the largest folio that is switched on, 0: none */
 	/* the kernel's counters so far */
 	uint64_t faults, folio_allocs, touched_bytes, peak_bytes;
@@ -147,18 +155,28 @@ static void emit_file(struct fake *f, const char *phase, const char *kind, const
 static void snapshot(struct fake *f, const char *phase, const char *kind, const char *index, const char *when)
 {
 	static const char *const cgroup[] = { "cgroup/memory.current", "cgroup/memory.peak", "cgroup/memory.stat" };
+	bool sample = strcmp(when, "before") == 0 || strcmp(when, "after") == 0;
 
 	for (size_t i = 0; *phase && i < ARRAY_SIZE(cgroup); i++)
 		emit_file(f, phase, kind, index, when, cgroup[i]);
 	for (size_t i = 0; i < f->n_watches; i++)
-		emit_file(f, phase, kind, index, when, f->watches[i]);
+		if (!f->watches[i].state || !sample)
+			emit_file(f, phase, kind, index, when, f->watches[i].path);
+	if (!sample)
+		emit_file(f, phase, kind, index, when, "agent/storage");
 	if (strcmp(when, "hold") == 0) {
 		emit_file(f, phase, kind, index, when, "/proc/1/status");
 		emit_file(f, phase, kind, index, when, "/proc/1/smaps_rollup");
 	}
 }
 
-static void watch(struct fake *f, const char *pattern)
+static void add_watch(struct fake *f, char *path, bool state)
+{
+	VEC_PUSH(f->watches, f->n_watches)->path = path;
+	f->watches[f->n_watches - 1].state = state;
+}
+
+static void watch(struct fake *f, const char *pattern, bool state)
 {
 	static const char stats[] = "/sys/kernel/mm/transparent_hugepage/hugepages-*/stats/*";
 
@@ -168,11 +186,11 @@ static void watch(struct fake *f, const char *pattern)
 			xasprintf("/sys/kernel/mm/transparent_hugepage/hugepages-%" PRIu64 "kB/stats/",
 				  (f->folio_bytes ? f->folio_bytes : 16 * f->page_bytes) >> 10);
 
-		*VEC_PUSH(f->watches, f->n_watches) = xasprintf("%sanon_fault_alloc", dir);
-		*VEC_PUSH(f->watches, f->n_watches) = xasprintf("%sanon_fault_fallback", dir);
-		*VEC_PUSH(f->watches, f->n_watches) = xasprintf("%snr_anon", dir);
+		add_watch(f, xasprintf("%sanon_fault_alloc", dir), state);
+		add_watch(f, xasprintf("%sanon_fault_fallback", dir), state);
+		add_watch(f, xasprintf("%snr_anon", dir), state);
 	} else if (!strpbrk(pattern, "*?[")) {
-		*VEC_PUSH(f->watches, f->n_watches) = xstrdup(pattern);
+		add_watch(f, xstrdup(pattern), state);
 	}
 }
 
@@ -266,6 +284,24 @@ static void judge(struct fake *f, char *const *words, const struct program *p)
 	end(f, strcmp(p->status, "exit 77") == 0 ? "unsupported" : "workload-failed", reason);
 }
 
+/* In the model memory is charged for good when it is touched: every counter of a cgroup is its peak. */
+static void emit_series(struct fake *f, const char *phase, const char *index)
+{
+	uint64_t n = f->interval_ms ? f->series_s * 1000 / f->interval_ms : 0;
+	_cleanup_free_ char *interval = xasprintf("%" PRIu64 "000000", f->interval_ms);
+	_cleanup_free_ char *runs = xasprintf("%" PRIu64, n);
+	struct text rows = { 0 };
+
+	for (uint64_t i = 0; i <= n; i++) {
+		text_add(&rows, "%" PRIu64, i * f->interval_ms * 1000000);
+		for (uint64_t c = 0; c < f->n_counters; c++)
+			text_add(&rows, " %" PRIu64, i ? f->peak_bytes : 0);
+		text_add(&rows, "\n");
+	}
+	emit_text(f, WIRE_SERIES, phase, index, interval, runs, f->counters.s ? f->counters.s : "", rows.s, NULL);
+	text_free(&rows);
+}
+
 static void run_exec(struct fake *f, char *const *words, int n)
 {
 	bool sample = strcmp(words[2], "sample") == 0;
@@ -292,6 +328,8 @@ static void run_exec(struct fake *f, char *const *words, int n)
 		  p.output.s ? p.output.s : "", NULL);
 	if (sample || p.hold)
 		snapshot(f, words[1], words[2], words[3], sample ? "after" : "hold");
+	if (strcmp(words[2], "series") == 0)
+		emit_series(f, words[1], words[3]);
 	judge(f, words, &p);
 	text_free(&p.output);
 }
@@ -309,6 +347,35 @@ static void run_set(struct fake *f, char *const *words)
 		f->folio_bytes = bytes;
 }
 
+/* Reading costs nothing here. */
+static void run_sampler(struct fake *f)
+{
+	_cleanup_free_ char *now = xasprintf("%" PRIu64, f->clock_ns);
+
+	snapshot(f, "sampler", "sampler", "0", "before");
+	emit_text(f, WIRE_EXEC, "sampler", "sampler", "0", now, now, "exit 0", "0", "0", "0", "0", "0", "0", "", NULL);
+	snapshot(f, "sampler", "sampler", "0", "after");
+}
+
+static void run_counter(struct fake *f, char *const *words)
+{
+	text_add(&f->counters, "%s %s %s\n", words[1], words[2], words[3]);
+	f->n_counters++;
+}
+
+static void run_series(struct fake *f, char *const *words)
+{
+	f->interval_ms = strtoull(words[1], NULL, 10);
+	f->series_s = strtoull(words[2], NULL, 10);
+}
+
+static void run_fragment(struct fake *f, char *const *words)
+{
+	_cleanup_free_ char *name = xasprintf("fragment/%s/percent", words[1]);
+
+	emit_text(f, WIRE_SETTING, name, words[2], words[2], "ok", NULL);
+}
+
 static void run_expect(struct fake *f, const char *want)
 {
 	_cleanup_free_ char *reason = xasprintf("the page size is %" PRIu64 ", not %s", f->page_bytes, want);
@@ -323,16 +390,30 @@ static void run_line(struct fake *f, char *const *words, int n)
 		run_expect(f, words[2]);
 	else if (strcmp(words[0], "set") == 0 && n == 4)
 		run_set(f, words);
+	else if (strcmp(words[0], "check") == 0 && n == 3)
+		emit_text(f, WIRE_SETTING, words[1], words[2], words[2], "ok", NULL);
 	else if (strcmp(words[0], "knob") == 0 && n == 2)
 		emit_text(f, WIRE_SETTING, words[1], "", "", "absent", NULL);
-	else if (strcmp(words[0], "watch") == 0 && n == 2)
-		watch(f, words[1]);
+	else if (strcmp(words[0], "probe") == 0 && n == 3)
+		emit_text(f, WIRE_SETTING, words[1], words[2], "", "absent", NULL);
+	else if (strcmp(words[0], "limit") == 0 && n == 2)
+		emit_text(f, WIRE_SETTING, "cgroup/memory.max", words[1], words[1], "ok", NULL);
+	else if (strcmp(words[0], "fragment") == 0 && n == 3)
+		run_fragment(f, words);
+	else if ((strcmp(words[0], "watch") == 0 || strcmp(words[0], "look") == 0) && n >= 2)
+		watch(f, words[1], words[0][0] == 'l');
+	else if (strcmp(words[0], "sampler") == 0)
+		run_sampler(f);
+	else if (strcmp(words[0], "counter") == 0 && n == 4)
+		run_counter(f, words);
+	else if (strcmp(words[0], "series") == 0 && n == 3)
+		run_series(f, words);
 	else if (strcmp(words[0], "idle") == 0)
 		snapshot(f, "", "idle", "0", "idle");
 	else if (strcmp(words[0], "exec") == 0 && n >= 6)
 		run_exec(f, words, n);
 	else if (strcmp(words[0], "mount") != 0 && strcmp(words[0], "job") != 0 && strcmp(words[0], "shell") != 0 &&
-		 strcmp(words[0], "module") != 0)
+		 strcmp(words[0], "module") != 0 && strcmp(words[0], "tmpfs") != 0)
 		end(f, "agent-failed", "not a verb of this agent");
 }
 
@@ -423,16 +504,20 @@ enum stop fake_run(struct life *life, int signal_fd, char *message, size_t size)
 	run_job(&f);
 	text_add(&f.console, "[    2.000000] reboot: Power down\n");
 	spoil(&f);
-	if (put_file(life->stream_path, &f.stream) < 0 || put_file(life->console_path, &f.console) < 0) {
+	if (fake_has_process(f.how)) {
+		stop = fake_process(life, &f.stream, &f.console, signal_fd, message, size);
+	} else if (put_file(life->stream_path, &f.stream) < 0 || put_file(life->console_path, &f.console) < 0) {
 		snprintf(message, size, "%s: %s", life->dir, strerror(errno));
 		stop = STOP_HOST_ERROR;
 	} else {
 		stop = stop_of(&f, signal_fd, message, size);
 	}
-	life->hello_s = f.stream.len ? 0 : -1;
+	if (!fake_has_process(f.how))
+		life->hello_s = f.stream.len ? 0 : -1;
 	for (size_t i = 0; i < f.n_watches; i++)
-		free(f.watches[i]);
+		free(f.watches[i].path);
 	free(f.watches);
+	text_free(&f.counters);
 	text_free(&f.stream);
 	text_free(&f.console);
 	return stop;

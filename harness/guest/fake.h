@@ -8,7 +8,8 @@
 #include "guest/life.h"
 
 /* What goes wrong: "ok", "oops" (on the console, mid-sample, the job passes), "torn" (dies in a record), "damaged" (a
- * flipped bit), "no-hello", "crash", "wrong-page-size", "timeout", "host-error", "sleep" (runs until a signal comes). */
+ * flipped bit), "no-hello", "crash", "wrong-page-size", "timeout", "host-error", "sleep" (runs until a signal comes), and those of
+ * fake-process.h. */
 extern const char *const fake_hows[];
 
 /* Live @life's guest. Returns how it ended, with a sentence in @message (@size bytes) where there is one to say;

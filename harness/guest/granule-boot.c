@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* granule-boot: one guest's life, from a cell of a run directory to done.json. A crash of libvirt costs one boot.
- * Exit codes: 0 the guest's life was recorded, whatever came of it; 2 usage; 3 this host failed; 130 interrupted. */
+ * Exit codes: 0 the guest's life was recorded, whatever came of it; 2 usage; 3 this host failed; 4 another process is at
+ * this boot; 130 interrupted. */
 #include <argp.h>
 #include <errno.h>
 #include <poll.h>
@@ -15,10 +16,13 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "guest/attend.h"
 #include "guest/domain.h"
+#include "guest/emulator.h"
 #include "guest/fake.h"
 #include "guest/life.h"
 #include "guest/probe.h"
+#include "guest/programs.h"
 #include "guest/slot.h"
 #include "guest/terminal.h"
 #include "guest/virt.h"
@@ -48,9 +52,24 @@ struct machine {
 
 /* ---- Arguments */
 
-enum { KEY_SLOT = 256, KEY_CONNECT, KEY_CONSOLE, KEY_SHELL, KEY_BUSYBOX, KEY_CHECK, KEY_FAKE };
+enum {
+	KEY_ATTEMPT = 256,
+	KEY_ADOPT,
+	KEY_SLOT,
+	KEY_CONNECT,
+	KEY_CONSOLE,
+	KEY_SHELL,
+	KEY_BUSYBOX,
+	KEY_GDB,
+	KEY_CHECK,
+	KEY_COUNT,
+	KEY_FAKE
+};
 
 static const struct argp_option argp_options[] = {
+	{ "attempt", KEY_ATTEMPT, "N", 0, "This attempt and no other (default: the next, once nobody is at the boot)",
+	  0 },
+	{ "adopt", KEY_ADOPT, "N", 0, "Finish attempt N, whose granule-boot was killed, and start nothing", 0 },
 	{ "slot", KEY_SLOT, "N", 0, "Use libvirt root number N (default: the first free one)", 0 },
 	{ "connect", KEY_CONNECT, "URI", 0, "Use this local libvirt instead of the embedded driver: qemu:///session",
 	  0 },
@@ -58,6 +77,10 @@ static const struct argp_option argp_options[] = {
 	{ "shell", KEY_SHELL, NULL, 0, "End the job with a shell on this terminal (not sealed); Ctrl-] ends the guest",
 	  0 },
 	{ "busybox", KEY_BUSYBOX, "FILE", 0, "The static arm64 busybox for --shell", 0 },
+	{ "count", KEY_COUNT, NULL, 0, "Count the samples' instructions by address into the attempt's file `count`",
+	  0 },
+	{ "gdb", KEY_GDB, NULL, 0, "Wait for a debugger on the socket RUN/" LIFE_GDB_SOCKET ", KASLR off (not sealed)",
+	  0 },
 	{ "check", KEY_CHECK, NULL, 0, "Say whether libvirt works for this user, and exit", 0 },
 	{ "fake", KEY_FAKE, "HOW", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "No QEMU: for tests of granule itself", 0 },
 	{ 0 },
@@ -87,14 +110,14 @@ static const char *fake_from_environment(void)
 	return how && *how && strcmp(how, "1") != 0 ? how : "ok";
 }
 
-static void parse_boot(struct argp_state *state, struct boot_args *args, char *arg)
+static unsigned int parse_count(struct argp_state *state, const char *arg, const char *of)
 {
 	char *end;
 	unsigned long n = strtoul(arg, &end, 10);
 
 	if (*end || n < 1 || n > 1000000)
-		argp_error(state, "'%s' is not the number of a boot; they count from 1", arg);
-	args->life.boot = (unsigned int)n;
+		argp_error(state, "'%s' is not the number of %s; they count from 1", arg, of);
+	return (unsigned int)n;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -103,6 +126,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct err err = ERR_INIT;
 
 	switch (key) {
+	case KEY_ADOPT:
+		args->life.adopt = true;
+		args->life.attempt = parse_count(state, arg, "an attempt");
+		return 0;
+	case KEY_ATTEMPT:
+		args->life.attempt = parse_count(state, arg, "an attempt");
+		return 0;
 	case KEY_SLOT:
 		args->life.slot = parse_slot(arg);
 		if (args->life.slot < 0)
@@ -122,6 +152,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_BUSYBOX:
 		args->life.busybox = arg;
 		return 0;
+	case KEY_COUNT:
+		args->life.count = true;
+		return 0;
+	case KEY_GDB:
+		args->life.gdb = true;
+		return 0;
 	case KEY_CHECK:
 		args->check = true;
 		return 0;
@@ -137,7 +173,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		else if (args->n == 1)
 			args->life.cell = arg;
 		else if (args->n == 2)
-			parse_boot(state, args, arg);
+			args->life.boot = parse_count(state, arg, "a boot");
 		else
 			argp_error(state, "too many arguments");
 		args->n++;
@@ -158,7 +194,7 @@ static const struct argp argp = {
 	"One guest's life: boot CELL of the run directory RUN with seed BOOT, and record it in "
 	"RUN/cells/CELL/BOOT/ATTEMPT.\vExit codes: 0 recorded, whatever came of the guest; 2 usage; 3 this host "
 	"failed; "
-	"130 interrupted.",
+	"4 another process is at this boot; 130 interrupted.",
 	NULL,
 	NULL,
 	NULL,
@@ -177,6 +213,7 @@ static int catch_signals(void)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* `ulimit -f` is an error of a write, with a sentence */
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -194,9 +231,9 @@ static int open_machine(struct machine *m, struct err *err)
 	m->qemu = proc_find("qemu-system-aarch64");
 	if (!m->qemu)
 		return err_set(err, ERR_HOST, "qemu-system-aarch64 is not on PATH; install qemu-system-arm");
-	m->qemu_version = qemu_version(m->qemu);
 	if (!options->connect && slot_open(options->slot, &m->slot, err) < 0)
 		return -1;
+	m->qemu_version = m->slot.root ? emulator_version(m->qemu, m->slot.root) : qemu_version(m->qemu);
 	if (virt_open(m->slot.root, options->connect, &m->virt, err) < 0)
 		return -1;
 	m->libvirt_version = virt_version(m->virt);
@@ -226,13 +263,18 @@ static int start_guest(struct machine *m, struct err *err)
 	uint64_t begin = now_ns();
 	struct domain domain;
 
-	life_domain(m->life, m->qemu, &domain);
+	life_domain(m->life, m->qemu, m->qemu_version, &domain);
 	xml = domain_xml(&domain);
-	if (file_write_atomic(path, xml, strlen(xml), err) < 0)
+	if (file_write(path, xml, strlen(xml), err) < 0)
 		return -1;
-	if (virt_start(m->virt, m->life->name, xml, err) < 0)
+	/* it runs once it is written down where it runs: a guest that has done anything can be adopted */
+	if (virt_start(m->virt, m->life->name, xml, err) < 0 || life_write_guest(m->life, virt_pid(m->virt), err) < 0)
 		return -1;
 	m->life->start_ns = now_ns();
+	usage_init(&m->life->usage, virt_pid(m->virt), m->life->start_ns);
+	/* a debugger says when */
+	if (!m->life->options.gdb && virt_resume(m->virt, err) < 0)
+		return -1;
 	m->life->start_s = (double)(m->life->start_ns - begin) / (double)NSEC_PER_SEC;
 	watch_init(&m->watch, m->life);
 	if (!m->life->options.shell)
@@ -246,6 +288,7 @@ static int start_guest(struct machine *m, struct err *err)
 static bool guest_stopped(struct machine *m, enum stop *ret_stop, char *message, size_t size)
 {
 	const char *detail;
+	bool killed;
 
 	switch (virt_state(m->virt, &detail)) {
 	case VIRT_RUNNING:
@@ -259,8 +302,10 @@ static bool guest_stopped(struct machine *m, enum stop *ret_stop, char *message,
 		return true;
 	case VIRT_CRASHED:
 		/* kill -9, by hand or for want of memory, is not the guest's doing */
-		*ret_stop = strcmp(detail, "signal 9") == 0 ? STOP_HOST_ERROR : STOP_CRASHED;
-		snprintf(message, size, "QEMU is gone%s%s", *detail ? ": " : "", detail);
+		killed = strcmp(detail, "signal 9") == 0;
+		*ret_stop = killed ? STOP_HOST_ERROR : STOP_CRASHED;
+		snprintf(message, size, "QEMU is gone%s%s%s", *detail ? ": " : "", detail,
+			 killed ? ": somebody killed it, or this host's kernel for want of memory (see dmesg)" : "");
 		return true;
 	}
 	return false;
@@ -278,6 +323,7 @@ static enum stop attend(struct machine *m, char *message, size_t size)
 					{ .fd = m->terminal.pty >= 0 ? STDIN_FILENO : -1, .events = POLLIN } };
 
 		poll(fds, 4, watch_pause_ms(&m->watch));
+		usage_look(&m->life->usage, now_ns());
 		if (m->life->options.console)
 			console_follow(m->life->console_path, &m->console_offset);
 		if (m->terminal.pty >= 0 && !terminal_relay(&m->terminal)) {
@@ -361,6 +407,16 @@ static int complain(const struct err *err)
 	return err_exit_code(err);
 }
 
+static int run_guest(struct life *life, int signal_fd, enum stop *ret_stop, char *message, size_t size, struct err *err)
+{
+	if (life->options.adopt) {
+		*ret_stop = attend_orphan(life, signal_fd, message, size);
+		return 0;
+	}
+	return life->options.fake ? run_fake(life, signal_fd, ret_stop, message, size, err)
+				  : run_qemu(life, signal_fd, ret_stop, message, size, err);
+}
+
 static int boot(const struct life_options *options)
 {
 	enum stop stop = STOP_HOST_ERROR;
@@ -369,12 +425,17 @@ static int boot(const struct life_options *options)
 	char message[512] = "";
 	struct life life;
 
-	if (life_open(options, &life, &err) < 0) {
+	rc = life_open(options, &life, &err);
+	if (rc < 0) {
 		life_close(&life);
-		return complain(&err);
+		if (rc == -1)
+			return complain(&err);
+		/* who asks for an attempt by its number knows that others may have it */
+		if (!options->attempt)
+			complain(&err);
+		return BOOT_EXIT_TAKEN;
 	}
-	rc = options->fake ? run_fake(&life, signal_fd, &stop, message, sizeof(message), &err)
-			   : run_qemu(&life, signal_fd, &stop, message, sizeof(message), &err);
+	rc = run_guest(&life, signal_fd, &stop, message, sizeof(message), &err);
 	if (rc < 0)
 		stop = STOP_HOST_ERROR;
 	if (life_write_done(&life, stop, rc < 0 ? err.msg : message, rc < 0 ? &ignored : &err) < 0 && rc == 0)
@@ -386,8 +447,8 @@ static int boot(const struct life_options *options)
 	life_close(&life);
 	if (rc < 0)
 		return complain(&err);
-	/* leaving a shell is no interruption */
-	return stop == STOP_INTERRUPTED && !options->shell ? EXIT_INTERRUPTED : 0;
+	/* leaving a shell or a debugger is no interruption */
+	return stop == STOP_INTERRUPTED && !options->shell && !options->gdb ? EXIT_INTERRUPTED : 0;
 }
 
 /* One line on standard output: what works, or why it does not. */

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 
 #include "base/clock.h"
@@ -14,16 +15,14 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "guest/programs.h"
-#include "image/initramfs.h"
 #include "wire/job.h"
 
 #define HELLO_TIMEOUT_S 60
 /* Beside the guest's own time: reading, hashing, libvirt's first start in a new root. */
 #define CLAIM_SLACK_S 120
 
-const char *const stop_names[] = { "poweroff",	       "timeout",	    "no-hello",
-				   "stream-too-large", "console-too-large", "crashed",
-				   "interrupted",      "host-error",	    NULL };
+const char *const stop_names[] = { "poweroff", "timeout",     "no-hello", "stream-too-large", "console-too-large",
+				   "crashed",  "interrupted", "unseen",	  "host-error",	      NULL };
 
 /* How much slower a guest is than on hardware, at worst. */
 static uint64_t basis_factor(enum basis basis)
@@ -46,7 +45,20 @@ uint64_t life_timeout_s(const struct cell_record *cell)
 
 uint64_t life_hello_timeout_s(const struct cell_record *cell)
 {
-	return HELLO_TIMEOUT_S * basis_factor(cell->basis);
+	uint64_t hello_s = HELLO_TIMEOUT_S * basis_factor(cell->basis), all_s = life_timeout_s(cell);
+
+	return hello_s < all_s ? hello_s : all_s;
+}
+
+/* A guest that is found this long after its deadline has been forgotten. */
+#define GUEST_GRACE_S 15
+
+uint64_t life_since(double realtime_s)
+{
+	double age = (double)clock_ns(CLOCK_REALTIME) / (double)NSEC_PER_SEC - realtime_s;
+	uint64_t now = now_ns(), age_ns = age > 0 ? (uint64_t)(age * (double)NSEC_PER_SEC) : 0;
+
+	return age_ns < now ? now - age_ns : 1;
 }
 
 static double seconds_since(uint64_t begin_ns)
@@ -64,9 +76,52 @@ static void name_domain(struct life *life)
 	snprintf(life->name, sizeof(life->name), "g%.16s", hex);
 }
 
+/* What the attempts before this one left for their guests, which are over. */
+static void remove_leftovers(const struct life *life)
+{
+	for (unsigned int n = 1; n < life->options.attempt; n++) {
+		_cleanup_free_ char *path = xasprintf("%s/cells/%s/%u/%u/initramfs", life->options.run,
+						      life->options.cell, life->options.boot, n);
+
+		unlink(path);
+	}
+}
+
+static int adopt(struct life *life, uint64_t deadline_s, struct err *err)
+{
+	const struct life_options *options = &life->options;
+	_cleanup_free_ char *run = path_absolute(options->run), *claim = NULL;
+	json_t *o;
+
+	life->dir = xasprintf("%s/cells/%s/%u/%u", run, life->cell.id, options->boot, options->attempt);
+	life->attempt = options->attempt;
+	claim = path_join(life->dir, "claim.json");
+	if (!path_is_dir(life->dir))
+		return err_set(err, ERR_CONFIG, "%s: there is no such attempt", life->dir);
+	o = json_load_file(claim, 0, NULL);
+	life->begin_ns = life_since(json_number_value(json_object_get(o, "claimed_s")));
+	json_decref(o);
+	return attempt_adopt(life->dir, deadline_s, err);
+}
+
+/* At the top of the run directory: a socket's path is short. */
+static int set_gdb_path(struct life *life, struct err *err)
+{
+	_cleanup_free_ char *run = path_absolute(life->options.run);
+
+	life->gdb_path = path_join(run, LIFE_GDB_SOCKET);
+	if (strlen(life->gdb_path) >= sizeof(((struct sockaddr_un *)0)->sun_path) || strchr(life->gdb_path, ','))
+		return err_set(err, ERR_CONFIG,
+			       "%s: too long for a socket, or there is a comma in it; use another $TMPDIR",
+			       life->gdb_path);
+	unlink(life->gdb_path);
+	return 0;
+}
+
 int life_open(const struct life_options *options, struct life *life, struct err *err)
 {
 	uint64_t deadline_s;
+	int rc;
 
 	*life = (struct life){ .options = *options, .begin_ns = now_ns() };
 	life->claim_s = life->initramfs_s = life->start_s = life->hello_s = life->stop_s = -1;
@@ -77,14 +132,23 @@ int life_open(const struct life_options *options, struct life *life, struct err 
 			       life->cell.skip);
 	deadline_s = clock_ns(CLOCK_REALTIME) / NSEC_PER_SEC + life_timeout_s(&life->cell) +
 		     life_hello_timeout_s(&life->cell) + CLAIM_SLACK_S;
-	if (attempt_claim(options->run, options->cell, options->boot, deadline_s, &life->dir, &life->attempt, err) < 0)
-		return -1;
+	rc = options->adopt ? adopt(life, deadline_s, err)
+			    : attempt_claim(options->run, options->cell, options->boot, options->attempt, deadline_s,
+					    &life->dir, &life->attempt, err);
+	if (rc < 0)
+		return rc;
 	life->stream_path = path_join(life->dir, "stream");
 	life->console_path = path_join(life->dir, "console.log");
 	life->initramfs_path = path_join(life->dir, "initramfs");
+	/* addresses as System.map and vmlinux have them */
+	if (options->gdb)
+		life->command_line = xasprintf("%s nokaslr", life->cell.command_line);
 	name_domain(life);
-	life->claim_s = seconds_since(life->begin_ns);
-	return 0;
+	if (!options->adopt) {
+		remove_leftovers(life);
+		life->claim_s = seconds_since(life->begin_ns);
+	}
+	return options->gdb ? set_gdb_path(life, err) : 0;
 }
 
 static int check_file(const char *path, const char *sha256, const char *what, struct err *err)
@@ -104,7 +168,8 @@ static int check_file(const char *path, const char *sha256, const char *what, st
 /* The job for a person: the same guest with nothing run and nothing measured, then a shell. */
 static char *shell_job(const char *job)
 {
-	static const char *const left_out[] = { "watch", "idle", "exec" };
+	static const char *const left_out[] = { "watch",  "look", "idle",  "sampler", "counter",
+						"series", "exec", "probe", "limit" };
 	struct text text = { 0 };
 
 	for (const char *line = job; *line;) {
@@ -130,7 +195,7 @@ static int write_job(struct life *life, struct err *err)
 	if (strlen(life->job) > JOB_SIZE_MAX)
 		return err_set(err, ERR_CONFIG, "the job of cell %s is larger than %u bytes", life->cell.id,
 			       JOB_SIZE_MAX);
-	return file_write_atomic(path, life->job, strlen(life->job), err);
+	return file_write(path, life->job, strlen(life->job), err);
 }
 
 static struct initramfs_entry file_entry(const char *path, const char *host_path)
@@ -156,6 +221,16 @@ static int add_shell(const struct life *life, const char *busybox, struct initra
 	return 0;
 }
 
+size_t life_entries(const struct cell_record *cell, const char *job, struct initramfs_entry *ret_entries)
+{
+	for (size_t i = 0; i < cell->n_programs; i++)
+		ret_entries[i] = file_entry(cell->programs[i].guest_path, cell->programs[i].host_path);
+	ret_entries[cell->n_programs] = (struct initramfs_entry){
+		.path = &JOB_PATH[1], .mode = S_IFREG | 0644, .data = job, .len = strlen(job)
+	};
+	return cell->n_programs + 1;
+}
+
 /* The plan names the agent as "init" among the programs; an older one leaves it to us. */
 static int write_initramfs(struct life *life, struct err *err)
 {
@@ -165,18 +240,13 @@ static int write_initramfs(struct life *life, struct err *err)
 	_cleanup_free_ char *agent = guest_program_path("agent");
 	_cleanup_free_ char *busybox =
 		life->options.busybox ? xstrdup(life->options.busybox) : guest_program_path("busybox");
+	size_t n = life_entries(cell, life->job, entries);
 	bool init = false;
-	size_t n = 0;
 
-	for (size_t i = 0; i < cell->n_programs; i++) {
-		entries[n++] = file_entry(cell->programs[i].guest_path, cell->programs[i].host_path);
-		init |= strcmp(cell->programs[i].guest_path, "init") == 0;
-	}
+	for (size_t i = 0; i < n; i++)
+		init |= strcmp(entries[i].path, "init") == 0;
 	if (!init)
 		entries[n++] = file_entry("init", agent);
-	entries[n++] = (struct initramfs_entry){
-		.path = &JOB_PATH[1], .mode = S_IFREG | 0644, .data = life->job, .len = strlen(life->job)
-	};
 	if (add_shell(life, busybox, entries, &n, err) < 0)
 		return -1;
 	if (initramfs_write(life->initramfs_path, entries, n, err) < 0)
@@ -191,8 +261,8 @@ int life_files(struct life *life, struct err *err)
 
 	if (!life->options.fake && check_file(cell->kernel_path, cell->kernel_sha256, "kernel", err) < 0)
 		return -1;
-	/* A person at a shell is better served by newer programs than by none. */
-	for (size_t i = 0; i < cell->n_programs && !life->options.fake && !life->options.shell; i++)
+	/* A person at a shell or in a debugger is better served by newer programs than by none. */
+	for (size_t i = 0; i < cell->n_programs && !life->options.fake && !life_attended(life); i++)
 		if (check_file(cell->programs[i].host_path, cell->programs[i].sha256, "program", err) < 0)
 			return -1;
 	if (write_job(life, err) < 0)
@@ -203,19 +273,42 @@ int life_files(struct life *life, struct err *err)
 	return 0;
 }
 
-void life_domain(const struct life *life, const char *qemu, struct domain *ret)
+/* QEMU's option syntax: a comma in a value is written twice. */
+static char *option_value(const char *s)
+{
+	struct text t = { 0 };
+
+	for (; *s; s++)
+		text_add(&t, *s == ',' ? ",," : "%c", *s);
+	return text_steal(&t);
+}
+
+static char *plugin_value(const struct life *life, const char *qemu_version)
+{
+	_cleanup_free_ char *path = plugin_path("count", qemu_version), *out = path_join(life->dir, "count");
+	_cleanup_free_ char *path_value = option_value(path), *out_value = option_value(out);
+
+	return xasprintf("%s,out=%s", path_value, out_value);
+}
+
+void life_domain(struct life *life, const char *qemu, const char *qemu_version, struct domain *ret)
 {
 	const struct cell_record *cell = &life->cell;
+
+	if (life->options.count)
+		life->plugin = plugin_value(life, qemu_version);
 
 	*ret = (struct domain){
 		.name = life->name,
 		.qemu = qemu,
 		.kernel = cell->kernel_path,
 		.initrd = life->initramfs_path,
-		.command_line = cell->command_line,
+		.command_line = life->command_line ? life->command_line : cell->command_line,
 		.cpu_model = cell->cpu_model,
+		.plugin = life->plugin,
 		.stream_path = life->stream_path,
 		.console_path = life->options.shell ? NULL : life->console_path,
+		.gdb_path = life->gdb_path,
 		.memory_bytes = cell->memory_bytes,
 		.cpus = cell->cpus,
 		.seed = life->options.boot,
@@ -299,6 +392,10 @@ static void set_host(json_t *o, const struct life_host *host)
 		set_number(o, "slot", (uint64_t)host->slot);
 }
 
+/* What is written before the start is forced to the disk after it: a killed granule-boot leaves it to its readers all the
+ * same, and a crash of the host leaves no attempt that counts. */
+static const char *const early[] = { "job", "host.json", "domain.xml", "guest.json" };
+
 static int write_json(const struct life *life, const char *name, json_t *o, struct err *err)
 {
 	_cleanup_free_ char *path = path_join(life->dir, name);
@@ -307,7 +404,7 @@ static int write_json(const struct life *life, const char *name, json_t *o, stru
 	json_decref(o);
 	if (!text)
 		return err_set(err, ERR_HOST, "%s: a value is not UTF-8", path);
-	return file_write_atomic(path, text, strlen(text), err);
+	return file_write(path, text, strlen(text), err);
 }
 
 int life_write_host(const struct life *life, const struct life_host *host, struct err *err)
@@ -318,7 +415,9 @@ int life_write_host(const struct life *life, const struct life_host *host, struc
 	set_string(o, "guest", life->options.fake ? "fake" : "qemu");
 	json_object_set_new(
 		o, "sealed",
-		json_boolean(!life->options.shell && !life->options.fake && cell->basis == BASIS_SIMULATED));
+		json_boolean(!life_attended(life) && !life->options.fake && cell->basis == BASIS_SIMULATED));
+	if (life->options.gdb)
+		json_object_set_new(o, "gdb", json_true());
 	set_string(o, "basis", basis_names[cell->basis]);
 	set_string(o, "basis_reason", cell->basis_reason);
 	set_string(o, "cpu_model", cell->cpu_model);
@@ -330,6 +429,18 @@ int life_write_host(const struct life *life, const struct life_host *host, struc
 	}
 	set_host(o, host);
 	return write_json(life, "host.json", o, err);
+}
+
+int life_write_guest(const struct life *life, pid_t pid, struct err *err)
+{
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	const struct attempt_guest guest = { .pid = pid,
+					     .started_s = (double)now / (double)NSEC_PER_SEC,
+					     .deadline_s =
+						     now / NSEC_PER_SEC + life_timeout_s(&life->cell) + GUEST_GRACE_S };
+
+	/* nobody waits for somebody else's shell or debugger */
+	return pid > 0 && !life_attended(life) ? attempt_guest_write(life->dir, &guest, err) : 0;
 }
 
 /* ---- done.json */
@@ -346,6 +457,13 @@ static uint64_t settle_file(const char *path)
 	return (uint64_t)st.st_size;
 }
 
+static void settle_name(const struct life *life, const char *name)
+{
+	_cleanup_free_ char *path = path_join(life->dir, name);
+
+	settle_file(path);
+}
+
 static void set_step(json_t *steps, const char *key, double seconds)
 {
 	if (seconds >= 0)
@@ -358,10 +476,18 @@ int life_write_done(struct life *life, enum stop stop, const char *message, stru
 	json_t *o = json_object(), *steps = json_object();
 	char hex[SHA256_HEX_SIZE] = "";
 
+	for (size_t i = 0; i < ARRAY_SIZE(early); i++)
+		settle_name(life, early[i]);
 	unlink(life->initramfs_path);
 	set_string(o, "stop", stop_names[stop]);
 	if (message && *message)
 		set_string(o, "message", message);
+	if (life->options.adopt)
+		json_object_set_new(o, "adopted", json_true());
+	if (life->usage.looked_ns > life->start_ns) {
+		json_object_set_new(o, "cpu_s", json_real(life->usage.cpu_s));
+		json_object_set_new(o, "starved_s", json_real(life->usage.starved_s));
+	}
 	set_step(steps, "claim_s", life->claim_s);
 	set_step(steps, "initramfs_s", life->initramfs_s);
 	set_step(steps, "start_s", life->start_s);
@@ -372,8 +498,13 @@ int life_write_done(struct life *life, enum stop stop, const char *message, stru
 		set_string(o, "stream_sha256", hex);
 	set_number(o, "stream_bytes", stream);
 	set_number(o, "console_bytes", console);
-	json_object_set_new(o, "wall_s", json_real(seconds_since(life->begin_ns)));
-	return write_json(life, "done.json", o, err);
+	/* of a guest that was found dead nobody knows */
+	if (!life->options.adopt || life->stop_s >= 0)
+		json_object_set_new(o, "wall_s", json_real(seconds_since(life->begin_ns)));
+	if (write_json(life, "done.json", o, err) < 0)
+		return -1;
+	settle_name(life, "done.json");
+	return fsync_dir(life->dir, err);
 }
 
 void life_close(struct life *life)
@@ -385,5 +516,8 @@ void life_close(struct life *life)
 	free(life->stream_path);
 	free(life->console_path);
 	free(life->initramfs_path);
+	free(life->plugin);
 	free(life->job);
+	free(life->command_line);
+	free(life->gdb_path);
 }

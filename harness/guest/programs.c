@@ -3,6 +3,7 @@
 #include "guest/programs.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -56,4 +57,24 @@ char *granule_program_path(const char *name)
 		return steal_ptr(installed);
 	found = proc_find(name);
 	return found ? found : steal_ptr(beside);
+}
+
+/* Which interface a QEMU has: plugin/qemu.h. */
+static int plugin_api(const char *qemu_version)
+{
+	int major = 0, minor = 0;
+
+	if (!qemu_version || sscanf(qemu_version, "%d.%d", &major, &minor) != 2)
+		return 3;
+	return major > 9 || (major == 9 && minor >= 1) ? 3 : 1;
+}
+
+char *plugin_path(const char *name, const char *qemu_version)
+{
+	_cleanup_free_ char *dir = own_dir();
+	_cleanup_free_ char *file = xasprintf("plugin/%s-v%d.so", name, plugin_api(qemu_version));
+	_cleanup_free_ char *beside = path_join(dir, file);
+	_cleanup_free_ char *installed = xasprintf("%s/../lib/granule/%s", dir, file);
+
+	return path_exists(beside) ? steal_ptr(beside) : steal_ptr(installed);
 }

@@ -11,11 +11,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "guest/attend.h"
 
 #define ROOT_DIGITS 5 /* "/1023" */
 #define LEFTOVER_WAIT_MS 10000
@@ -86,25 +88,63 @@ static int write_conf(const char *root, struct err *err)
 	return file_write_atomic(path, conf, strlen(conf), err);
 }
 
-/* A QEMU that libvirt started in @root names the root's monitor socket on its command line. */
-static bool is_qemu_of(pid_t pid, const char *root)
+/* A chroot or container that shares our /proc has paths of its own, which may read like ours. A process that hides its root is
+ * judged by its path. */
+static bool sees_our_files(pid_t pid)
 {
-	_cleanup_free_ char *path = xasprintf("/proc/%d/cmdline", (int)pid);
-	_cleanup_free_ char *mark = xasprintf("%s/lib/qemu/domain-", root);
-	_cleanup_free_ char *cmdline = NULL;
-	size_t len;
+	_cleanup_free_ char *path = xasprintf("/proc/%d/root/", (int)pid);
+	struct stat theirs, ours;
 
-	return file_read(path, 1 << 20, &cmdline, &len, NULL) == 0 && memmem(cmdline, len, mark, strlen(mark));
+	if (stat(path, &theirs) < 0 || stat("/", &ours) < 0)
+		return true;
+	return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
+/* The command line of @pid if it is a QEMU that libvirt started in @root: it names the monitor's socket there, of a
+ * domain or of one that is asked what it can do. NULL: it is not. */
+static char *qemu_command(pid_t pid, const char *root, size_t *ret_len)
+{
+	_cleanup_free_ char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+	_cleanup_free_ char *mark = xasprintf("%s/lib/qemu/", root);
+	_cleanup_free_ char *cmdline = NULL;
+
+	if (file_read(path, 1 << 20, &cmdline, ret_len, NULL) < 0 || !memmem(cmdline, *ret_len, mark, strlen(mark)))
+		return NULL;
+	return sees_our_files(pid) ? steal_ptr(cmdline) : NULL;
+}
+
+/* Does the run of this guest's attempt want it still? Its initramfs is in the attempt's directory. One that is past
+ * its deadline, or was never let run, is nobody's. */
+static bool is_wanted(pid_t pid, const char *cmdline, size_t len)
+{
+	static const char option[] = "-initrd";
+	const char *at = memmem(cmdline, len, option, sizeof(option));
+	_cleanup_free_ char *dir = at ? xstrdup(at + sizeof(option)) : NULL;
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+	struct attempt_guest guest;
+
+	if (!slash)
+		return false;
+	*slash = '\0';
+	return attempt_guest_read(dir, &guest) && guest.pid == pid && (uint64_t)time(NULL) < guest.deadline_s &&
+	       guest_spoke(dir);
+}
+
+/* -2: it is wanted. */
 static int end_process(pid_t pid, const char *root, struct err *err)
 {
 	/* A descriptor first, then the check: the pid cannot be somebody else's in between. */
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	size_t len;
+	_cleanup_free_ char *cmdline = fd < 0 ? NULL : qemu_command(pid, root, &len);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (fd < 0 || !is_qemu_of(pid, root))
+	if (!cmdline)
 		return 0;
+	if (is_wanted(pid, cmdline, len)) {
+		err_set(err, ERR_HOST, "%s: a guest still runs in it that its run may come back for", root);
+		return -2;
+	}
 	if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return err_set_errno(err, ERR_HOST, "cannot end the leftover guest %d of %s", (int)pid, root);
 	if (poll(&p, 1, LEFTOVER_WAIT_MS) == 0)
@@ -145,7 +185,7 @@ static bool is_log(const char *name)
 }
 
 /* End every QEMU of the pid files in ROOT/run/qemu, then forget the domains: libvirt would else try to reconnect. An
- * owner that is in a hurry leaves its dead domain to this too, and libvirt never removes a log. */
+ * owner that is in a hurry leaves its dead domain to this too, and libvirt never removes a log. -2: one is wanted. */
 static int end_leftovers(const char *root, struct err *err)
 {
 	_cleanup_free_ char *run = path_join(root, "run/qemu");
@@ -164,24 +204,29 @@ static int end_leftovers(const char *root, struct err *err)
 	if (dir)
 		closedir(dir);
 	if (rc < 0)
-		return -1;
+		return rc;
 	sweep(root, "run/qemu", is_state);
 	sweep(root, "lib/qemu", is_domain);
 	sweep(root, "log/qemu", is_log);
 	return 0;
 }
 
-/* -2: held by another process. */
+/* -2: held by another process, or by a guest that is wanted. */
 static int try_slot(const char *base, int number, struct slot *slot, struct err *err)
 {
 	_cleanup_free_ char *lock_path = xasprintf("%s/%d.lock", base, number);
 	_cleanup_free_ char *root = xasprintf("%s/%d", base, number);
 	_cleanup_close_ int lock = lock_file(lock_path, false, err);
 
+	int rc;
+
 	if (lock < 0)
 		return lock;
-	if (write_conf(root, err) < 0 || end_leftovers(root, err) < 0)
-		return -1;
+	rc = write_conf(root, err);
+	if (rc == 0)
+		rc = end_leftovers(root, err);
+	if (rc < 0)
+		return rc;
 	slot->number = number;
 	slot->lock = lock;
 	lock = -1;
@@ -216,4 +261,37 @@ void slot_close(struct slot *slot)
 	free(slot->root);
 	free(slot->reason);
 	*slot = (struct slot){ .lock = -1 };
+}
+
+/* End @pid if it is a QEMU of a root below @base whose owner is dead. */
+static void sweep_process(const char *base, pid_t pid)
+{
+	_cleanup_free_ char *below = xasprintf("%s/", base), *lock_path = NULL, *root = NULL;
+	size_t len;
+	_cleanup_free_ char *cmdline = qemu_command(pid, "", &len);
+	const char *at = cmdline ? memmem(cmdline, len, below, strlen(below)) : NULL;
+	_cleanup_close_ int lock = -1;
+	int number = -1, used = 0;
+
+	if (!at || sscanf(at + strlen(below), "%d/lib/qemu/%n", &number, &used) != 1 || !used || number < 0)
+		return;
+	root = xasprintf("%s/%d", base, number);
+	lock_path = xasprintf("%s.lock", root);
+	lock = lock_file(lock_path, false, NULL);
+	if (lock >= 0)
+		end_process(pid, root, NULL);
+}
+
+void slots_sweep(void)
+{
+	_cleanup_free_ char *cache = cache_dir(), *reason = NULL;
+	_cleanup_free_ char *base = slot_base(cache, &reason);
+	DIR *proc = opendir("/proc");
+	struct dirent *e;
+
+	while (proc && (e = readdir(proc)))
+		if (atoi(e->d_name) > 1)
+			sweep_process(base, atoi(e->d_name));
+	if (proc)
+		closedir(proc);
 }

@@ -21,9 +21,14 @@ struct slot {
 
 /* Lock slot @number, or with SLOT_ANY the first free one, make its root with a qemu.conf that works for this user and
  * changes no file's owner, and end what a killed predecessor left running in it: holding the lock proves that its
- * owner is dead. ERR_HOST: no cache, held by another process. */
+ * owner is dead. A slot whose guest can still be adopted (guest.json of its attempt, its deadline not past) is not
+ * free. ERR_HOST: no cache, held by another process or by such a guest. */
 int slot_open(int number, struct slot *ret_slot, struct err *err);
 void slot_close(struct slot *slot);
+
+/* End every such leftover in slots that nobody owns. For starts and ends of runs: what is left over is seldom in the slot
+ * that is taken next. */
+void slots_sweep(void);
 
 /* The folder of the roots: CACHE/virt, or a shorter one with the reason in @ret_reason. Owned by the caller. */
 char *slot_base(const char *cache, char **ret_reason);

@@ -384,8 +384,25 @@ int virt_start(struct virt *v, const char *name, const char *xml, struct err *er
 		v->reaping = pthread_create(&v->reaper, NULL, reaper_main, v) == 0;
 		pthread_sigmask(SIG_SETMASK, &old, NULL);
 	}
-	v->domain = virDomainCreateXML(v->conn, xml, VIR_DOMAIN_NONE);
+	v->domain = virDomainCreateXML(v->conn, xml, VIR_DOMAIN_START_PAUSED);
 	if (!v->domain)
+		return virt_error(err, ERR_HOST, "cannot start the guest");
+	return 0;
+}
+
+pid_t virt_pid(const struct virt *v)
+{
+	char path[128];
+
+	if (!v->root)
+		return 0;
+	snprintf(path, sizeof(path), "%.80s/run/qemu/%.30s.pid", v->root, v->name);
+	return read_pid(path);
+}
+
+int virt_resume(struct virt *v, struct err *err)
+{
+	if (virDomainResume(v->domain) < 0 && virt_state(v, NULL) == VIRT_RUNNING)
 		return virt_error(err, ERR_HOST, "cannot start the guest");
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -34,8 +35,13 @@ char *virt_version(const struct virt *virt);
 /* A descriptor that becomes readable when the guest has stopped; borrowed. */
 int virt_stop_fd(const struct virt *virt);
 
-/* Start the domain of @xml, whose name is @name. Returns when QEMU runs the guest. ERR_HOST with libvirt's words. */
+/* Start the domain of @xml, whose name is @name: QEMU is there, the guest does not run yet. ERR_HOST with libvirt's
+ * words. */
 int virt_start(struct virt *virt, const char *name, const char *xml, struct err *err);
+/* QEMU's pid, 0 if it is not known: with the embedded driver only. */
+pid_t virt_pid(const struct virt *virt);
+/* Let the guest run. */
+int virt_resume(struct virt *virt, struct err *err);
 /* The pty of the guest's console, owned by the caller. */
 int virt_console(struct virt *virt, char **ret_path, struct err *err);
 /* What became of the guest so far. @ret_detail: "signal 11", "exit 1", or "" (borrowed from @virt); may be NULL. */

@@ -22,7 +22,11 @@ void watch_init(struct watch *w, const struct life *life)
 {
 	*w = (struct watch){ .life = life };
 	w->hello_deadline_ns = life->start_ns + life_hello_timeout_s(&life->cell) * NSEC_PER_SEC;
-	w->deadline_ns = life->options.shell ? UINT64_MAX : life->start_ns + life_timeout_s(&life->cell) * NSEC_PER_SEC;
+	w->deadline_ns = life->start_ns + life_timeout_s(&life->cell) * NSEC_PER_SEC;
+	if (life_attended(life))
+		w->deadline_ns = UINT64_MAX;
+	if (life->options.gdb)
+		w->hello_deadline_ns = UINT64_MAX;
 }
 
 static uint64_t file_size(const char *path)
@@ -92,7 +96,9 @@ bool watch_poll(struct watch *w, uint64_t now, enum stop *ret_stop)
 		return end(w, STOP_CONSOLE_TOO_LARGE, ret_stop, "the guest wrote more than %s to its console",
 			   size_human((double)CONSOLE_SIZE_MAX, a));
 	if (disk_free_bytes(w->life->dir) < DISK_FREE_MIN)
-		return end(w, STOP_HOST_ERROR, ret_stop, "%s: no space left on this file system", w->life->dir);
+		return end(w, STOP_HOST_ERROR, ret_stop,
+			   "%s: no space left on this file system; free some and run again with --resume",
+			   w->life->dir);
 	if (!w->hello && check_hello(w, now, stream, ret_stop))
 		return true;
 	if (now >= w->deadline_ns)

@@ -13,7 +13,7 @@ struct watch {
 	char message[512]; /* for done.json, once watch_poll() has said that the guest must end */
 };
 
-/* Deadlines count from life->start_ns. A person at a shell has no deadline. */
+/* Deadlines count from life->start_ns. A person at a shell or in a debugger has no deadline. */
 void watch_init(struct watch *watch, const struct life *life);
 /* Look once. True: the guest must be ended, *ret_stop and the message say why. */
 bool watch_poll(struct watch *watch, uint64_t now, enum stop *ret_stop);

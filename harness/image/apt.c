@@ -2,6 +2,7 @@
 /* apt does the network and the trust, dpkg-deb the archive. Knows no kernel. */
 #include "image/apt.h"
 
+#include <ctype.h>
 #include <glob.h>
 #include <string.h>
 
@@ -59,7 +60,8 @@ static int find_mirror(char **ret_uri, char **ret_keyring, struct err *err)
 	}
 	return err_set(err, ERR_HOST,
 		       "no mirror for suite '%s' found in /etc/apt/sources.list and sources.list.d: kernel "
-		       "sources and the guest's shell come from the mirror that this machine uses; give an Image by "
+		       "sources, kernel packages and the guest's shell come from the mirror that this machine uses; "
+		       "give an Image by "
 		       "path (image:), or a shell with --busybox, otherwise",
 		       codename);
 }
@@ -117,25 +119,58 @@ int apt_update(const char *conf, const char *suite, const char *log, struct err 
 	return err_wrap(err, "reading the package index of %s", suite);
 }
 
-int apt_candidate(const char *conf, const char *suite, const char *package, char **ret_version,
-		  char ret_sha256[SHA256_HEX_SIZE], struct err *err)
+void apt_package_clear(struct apt_package *package)
 {
-	const char *argv[] = { "apt-cache", "-c", conf, "show", "--no-all-versions", package, NULL };
-	_cleanup_free_ char *out = NULL, *text = NULL, *version = NULL, *sha = NULL;
+	free(package->version);
+	free(package->depends);
+	*package = (struct apt_package){ 0 };
+}
+
+/* A number of KiB or bytes; 0 if @name is absent or none. */
+static uint64_t number_field(const char *text, const char *name)
+{
+	_cleanup_free_ char *value = field(text, name);
+
+	return value && isdigit((unsigned char)*value) ? strtoull(value, NULL, 10) : 0;
+}
+
+int apt_show(const char *conf, const char *suite, const char *package, const char *version,
+	     struct apt_package *ret_package, struct err *err)
+{
+	_cleanup_free_ char *which = xasprintf("%s%s%s", package, version ? "=" : "", version ? version : "");
+	const char *argv[] = { "apt-cache", "-c", conf, "show", "--no-all-versions", which, NULL };
+	_cleanup_(apt_package_clear) struct apt_package found = { 0 };
+	_cleanup_free_ char *out = NULL, *text = NULL, *sha = NULL;
 	int rc = proc_capture((char *const *)argv, NO_LIMIT_NS, 1 << 20, &out, err);
 
 	if (rc < 0)
 		return -1;
 	text = xasprintf("\n%s", out ? out : "");
-	version = field(text, "Version");
+	found.version = field(text, "Version");
+	found.depends = field(text, "Depends");
+	found.bytes = number_field(text, "Size");
+	found.unpacked_bytes = number_field(text, "Installed-Size") * 1024;
 	sha = field(text, "SHA256");
-	if (rc != 0 || !version || !sha || strlen(sha) != SHA256_HEX_SIZE - 1)
+	if (rc != 0 || !found.version || !sha || strlen(sha) != SHA256_HEX_SIZE - 1)
 		return err_set(err, ERR_CONFIG,
 			       "suite %s has no package %s; `apt-cache search %.*s` shows what the suites of this "
 			       "machine have",
-			       suite, package, (int)strcspn(package, "0123456789"), package);
-	*ret_version = steal_ptr(version);
-	memcpy(ret_sha256, sha, SHA256_HEX_SIZE);
+			       suite, which, (int)strcspn(package, "0123456789"), package);
+	memcpy(found.sha256, sha, SHA256_HEX_SIZE);
+	*ret_package = found;
+	found = (struct apt_package){ 0 };
+	return 0;
+}
+
+int apt_candidate(const char *conf, const char *suite, const char *package, char **ret_version,
+		  char ret_sha256[SHA256_HEX_SIZE], struct err *err)
+{
+	_cleanup_(apt_package_clear) struct apt_package found = { 0 };
+
+	if (apt_show(conf, suite, package, NULL, &found, err) < 0)
+		return -1;
+	*ret_version = steal_ptr(found.version);
+	memcpy(ret_sha256, found.sha256, SHA256_HEX_SIZE);
 	return 0;
 }
 
@@ -158,8 +193,8 @@ static char *glob_one(const char *pattern)
 	return glob(pattern, 0, NULL, &g) == 0 && g.gl_pathc == 1 ? xstrdup(g.gl_pathv[0]) : NULL;
 }
 
-int apt_unpack(const char *conf, const char *package, const char *version, const char *sha256, const char *work,
-	       const char *log, struct err *err)
+int apt_download(const char *conf, const char *package, const char *version, const char *sha256, const char *work,
+		 const char *log, char **ret_deb, struct err *err)
 {
 	_cleanup_free_ char *chdir_arg = xasprintf("--chdir=%s", work), *what = xasprintf("%s=%s", package, version);
 	_cleanup_free_ char *pattern = xasprintf("%s/*.deb", work), *deb = NULL;
@@ -171,6 +206,17 @@ int apt_unpack(const char *conf, const char *package, const char *version, const
 	if (!deb)
 		return err_set(err, ERR_HOST, "%s: apt-get downloaded no package into %s", what, work);
 	if (sha256_expect(deb, sha256, err) < 0)
+		return -1;
+	*ret_deb = steal_ptr(deb);
+	return 0;
+}
+
+int apt_unpack(const char *conf, const char *package, const char *version, const char *sha256, const char *work,
+	       const char *log, struct err *err)
+{
+	_cleanup_free_ char *deb = NULL;
+
+	if (apt_download(conf, package, version, sha256, work, log, &deb, err) < 0)
 		return -1;
 	const char *extract[] = { "dpkg-deb", "--extract", deb, work, NULL };
 

@@ -4,6 +4,8 @@
 #ifndef GRANULE_IMAGE_APT_H
 #define GRANULE_IMAGE_APT_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/sha256.h"
 
@@ -20,11 +22,26 @@ int apt_prepare(const char *cache, const char *suite, const char *arch, char **r
 /* Fetch the package index. Output goes to @log. ERR_CONFIG: the mirror has no such suite. */
 int apt_update(const char *conf, const char *suite, const char *log, struct err *err);
 
+/* What the index says of one package. */
+struct apt_package {
+	char *version, *depends; /* owned; depends is NULL where it needs nothing */
+	char sha256[SHA256_HEX_SIZE];
+	uint64_t bytes, unpacked_bytes; /* 0: not said */
+};
+
+void apt_package_clear(struct apt_package *package);
+/* @version NULL: the newest. ERR_CONFIG: the suite has none. */
+int apt_show(const char *conf, const char *suite, const char *package, const char *version,
+	     struct apt_package *ret_package, struct err *err);
 /* Version (owned by the caller) and SHA256 of the newest @package. ERR_CONFIG: the suite has none. */
 int apt_candidate(const char *conf, const char *suite, const char *package, char **ret_version,
 		  char ret_sha256[SHA256_HEX_SIZE], struct err *err);
 
-/* Download @package=@version into the folder @work, compare it with @sha256, and unpack it there. */
+/* Download @package=@version into the folder @work, which holds no other, and compare it with @sha256; @ret_deb is its path,
+ * owned by the caller. */
+int apt_download(const char *conf, const char *package, const char *version, const char *sha256, const char *work,
+		 const char *log, char **ret_deb, struct err *err);
+/* The same, and unpack it there. */
 int apt_unpack(const char *conf, const char *package, const char *version, const char *sha256, const char *work,
 	       const char *log, struct err *err);
 

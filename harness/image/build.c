@@ -11,9 +11,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "image/kconfig.h"
+#include "image/same.h"
 #include "image/tool.h"
 
 #define MICRO_STEPS 1130 /* steps of micro: 1103 for 6.12, 1166 for 7.2 */
+#define FULL_STEPS 1670	 /* of 6.12's full */
 #define MAX_ARGS 40
 
 /* One make command line. */
@@ -76,28 +78,55 @@ static int check_tools(struct err *err)
 	return 0;
 }
 
-static int build_resolve(const struct recipe *r, const char *tree, const char *obj, char **ret_config, struct err *err)
+/* make alldefconfig from @text into @obj/@dot. */
+static int alldefconfig(const struct recipe *r, const char *tree, const char *obj, const char *dot, const char *text,
+			char **ret_config, struct err *err)
 {
-	_cleanup_free_ char *wanted = path_join(obj, "granule.config"), *dot = path_join(obj, ".config");
-	_cleanup_free_ char *text = xasprintf("%s\n%s", r->config, r->pages), *log = path_join(obj, "config.log");
-	_cleanup_free_ char *config = NULL;
+	_cleanup_free_ char *wanted = path_join(obj, "granule.config"), *log = path_join(obj, "config.log"),
+			    *path = path_join(obj, dot);
 	_cleanup_(command_clear) struct command c = { 0 };
-	const struct kconfig_text wants[] = { { r->config_name, r->config },
-					      { r->pages_name, r->pages },
-					      { "must-hold.config", r->must } };
 
-	if (check_tools(err) < 0 || file_write_atomic(wanted, text, strlen(text), err) < 0)
+	if (file_write_atomic(wanted, text, strlen(text), err) < 0)
 		return -1;
 	make_command(&c, r, tree, obj);
+	arg_owned(&c, xasprintf("KCONFIG_CONFIG=%s", dot));
 	arg_owned(&c, xasprintf("KCONFIG_ALLCONFIG=%s", wanted));
 	arg(&c, "-s");
 	arg(&c, "alldefconfig");
 	if (tool_run(c.argv, log, NULL, NULL, err) < 0)
-		return err_wrap(err, "configuring %s", r->spec->source);
-	if (file_read(dot, 4 << 20, &config, NULL, err) < 0)
+		return err_wrap(err, "configuring Linux %s", r->version);
+	return file_read(path, 4 << 20, ret_config, NULL, err);
+}
+
+/* Compare with every text that it was made of, and with what must hold. */
+static int check_resolved(const struct recipe *r, const char *config, struct err *err)
+{
+	_cleanup_free_ struct kconfig_text *wants = xcalloc(r->n_configs + 2, sizeof(*wants));
+	size_t n = 0;
+
+	for (; n < r->n_configs; n++)
+		wants[n] = (struct kconfig_text){ r->configs[n].name, r->configs[n].text };
+	wants[n++] = (struct kconfig_text){ r->pages_name, r->pages };
+	wants[n++] = (struct kconfig_text){ "must-hold.config", r->must };
+	return kconfig_check(config, wants, n, r->absent, r->absent_name, err);
+}
+
+static int build_resolve(const struct recipe *r, const char *tree, const char *obj, char **ret_config, struct err *err)
+{
+	_cleanup_free_ char *text = recipe_config(r, r->n_configs), *config = NULL, *before = NULL, *base = NULL;
+
+	if (check_tools(err) < 0 || alldefconfig(r, tree, obj, ".config", text, &config, err) < 0)
 		return -1;
-	if (kconfig_check(config, wants, ARRAY_SIZE(wants), r->absent, r->absent_name, err) < 0)
-		return err_wrap(err, "%s at %u KiB pages", r->spec->source, (unsigned)(r->spec->page_bytes >> 10));
+	if (check_resolved(r, config, err) < 0)
+		return err_wrap(err, "Linux %s at %u KiB pages", r->version, (unsigned)(r->spec->page_bytes >> 10));
+	if (r->differs) {
+		before = recipe_config(r, r->n_configs - 1);
+		if (alldefconfig(r, tree, obj, "base.config", before, &base, err) < 0)
+			return -1;
+		if (same_check(tree, base, config, r->differs, r->differs_name, err) < 0)
+			return err_wrap(err, "%s of Linux %s at %u KiB pages", r->config_name, r->version,
+					(unsigned)(r->spec->page_bytes >> 10));
+	}
 	*ret_config = steal_ptr(config);
 	return 0;
 }
@@ -131,7 +160,7 @@ static void count_step(void *ctx, const char *line)
 		c->steps += is_step(line);
 		return;
 	}
-	fraction = c->expected ? (double)c->steps / c->expected : -1;
+	fraction = c->expected != BUILD_STEPS_UNKNOWN ? (double)c->steps / c->expected : -1;
 	if (fraction > 0.99)
 		fraction = 0.99;
 	c->progress(c->ctx, c->what, fraction, fraction > 0.03 ? (int)(elapsed / fraction * (1 - fraction) + 0.5) : -1);
@@ -154,7 +183,9 @@ static int build_compile(const struct recipe *r, const char *name, const char *t
 				   .ctx = ctx,
 				   .what = what,
 				   .begin_ns = now_ns(),
-				   .expected = expected_steps ? expected_steps : MICRO_STEPS };
+				   .expected = expected_steps	  ? expected_steps
+					       : r->n_configs > 1 ? FULL_STEPS
+								  : MICRO_STEPS };
 
 	make_command(&c, r, tree, obj);
 	arg_owned(&c, xasprintf("-j%u", cpus()));

@@ -7,14 +7,16 @@
 #include "image/recipe.h"
 #include "image/source.h"
 
+#define BUILD_STEPS_UNKNOWN UINT32_MAX /* nobody can say how far such a build is */
+
 struct kernel_builder {
 	recipe_toolchain *toolchain;
 	/* source.h: source_fetch() */
 	int (*fetch)(const char *cache, const char *package, const char *suite, image_progress *progress, void *ctx,
 		     struct kernel_source *ret_source, struct err *err);
 	/* source.h: source_extract() */
-	int (*extract)(const struct kernel_source *source, const char *tree, char *const *patches, size_t n_patches,
-		       image_progress *progress, void *ctx, struct err *err);
+	int (*extract)(const struct kernel_source *source, const char *tree, const struct source_patch *patches,
+		       size_t n_patches, image_progress *progress, void *ctx, struct err *err);
 	/* Make @obj/.config from the fragments, compare it with them; @ret_config is its text, owned by the caller. */
 	int (*resolve)(const struct recipe *recipe, const char *tree, const char *obj, char **ret_config,
 		       struct err *err);

@@ -25,21 +25,6 @@ static void no_progress(void *ctx, const char *what, double fraction, int eta_s)
 	(void)eta_s;
 }
 
-/* Is @path what @record says? */
-static bool is_intact(const char *path, const char *record)
-{
-	_cleanup_free_ char *known = NULL;
-	char hex[SHA256_HEX_SIZE];
-
-	if (file_read(record, 4096, &known, NULL, NULL) < 0 || sha256_file(path, hex, NULL) < 0 ||
-	    strncmp(known, hex, strlen(hex)) != 0)
-		return false;
-	/* their last use, for gc */
-	utimensat(AT_FDCWD, path, NULL, 0);
-	utimensat(AT_FDCWD, record, NULL, 0);
-	return true;
-}
-
 /* Package into @work, program to @path. */
 static int fetch_package(const char *cache, const char *path, const char *work, struct err *err)
 {
@@ -66,18 +51,16 @@ static int fetch_package(const char *cache, const char *path, const char *work, 
 /* With the lock held. The record comes last: without it the program is fetched again. */
 static int renew(const char *cache, busybox_fetch *fetch, const char *path, const char *record, struct err *err)
 {
-	_cleanup_free_ char *work = xasprintf("%s.fetch", path), *line = NULL;
-	char hex[SHA256_HEX_SIZE];
+	_cleanup_free_ char *work = xasprintf("%s.fetch", path);
 	struct err local = ERR_INIT;
 
 	err = err ? err : &local; /* apt's own sentence is looked into on the way */
 	unlink(record);
 	if (remove_tree(work, err) < 0 || make_dirs(work, err) < 0 || fetch(cache, path, work, err) < 0 ||
-	    remove_tree(work, err) < 0 || sha256_file(path, hex, err) < 0)
+	    remove_tree(work, err) < 0)
 		return -1;
 	utimensat(AT_FDCWD, path, NULL, 0); /* its time is its last use, not Debian's */
-	line = xasprintf("%s\n", hex);
-	return file_write_atomic(record, line, strlen(line), err);
+	return cache_record_file(path, err);
 }
 
 int busybox_ensure_in(const char *cache, busybox_fetch *fetch, image_progress *progress, void *ctx, char **ret_path,
@@ -88,11 +71,11 @@ int busybox_ensure_in(const char *cache, busybox_fetch *fetch, image_progress *p
 	image_progress *say = progress ? progress : no_progress;
 	_cleanup_close_ int lock = -1;
 
-	if (!is_intact(path, record)) {
+	if (!cache_file_intact(path)) {
 		lock = cache_lock(cache, say, ctx, err);
 		if (lock < 0)
 			return -1;
-		if (!is_intact(path, record)) {
+		if (!cache_file_intact(path)) {
 			say(ctx, "the guest's shell: fetching " PACKAGE " for " GUEST_ARCH, -1, -1);
 			if (renew(cache, fetch ? fetch : fetch_package, path, record, err) < 0)
 				return err_wrap(err, "the guest's shell");

@@ -13,9 +13,19 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "image/header.h"
 
 #define META_SCHEMA 1
 #define LOCK_POLL_NS 200000000
+
+void cache_packages_free(struct cache_package *packages, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(packages[i].name);
+		free(packages[i].version);
+	}
+	free(packages);
+}
 
 void cache_entry_clear(struct cache_entry *entry)
 {
@@ -24,6 +34,7 @@ void cache_entry_clear(struct cache_entry *entry)
 	free(entry->origin);
 	free(entry->compiler);
 	free(entry->family);
+	cache_packages_free(entry->packages, entry->n_packages);
 	*entry = (struct cache_entry){ 0 };
 }
 
@@ -72,6 +83,31 @@ static bool get_hex(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SI
 	return true;
 }
 
+/* As get_hex(), but "" is a digest too: of a file that is not there. */
+static bool get_hex_or_none(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SIZE])
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	ret_hex[0] = '\0';
+	return (s && !*s) || get_hex(o, key, ret_hex);
+}
+
+static bool packages_parse(const json_t *list, struct cache_entry *e)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		struct cache_package *p = VEC_PUSH(e->packages, e->n_packages);
+
+		if (!get_string(item, "name", &p->name) || strchr(p->name, '/') ||
+		    !get_string(item, "version", &p->version) || !get_hex(item, "sha256", p->sha256))
+			return false;
+	}
+	return true;
+}
+
 static bool entry_parse(const json_t *o, struct cache_entry *e)
 {
 	e->page_bytes = (uint64_t)json_integer_value(json_object_get(o, "page_bytes"));
@@ -80,8 +116,9 @@ static bool entry_parse(const json_t *o, struct cache_entry *e)
 	return json_integer_value(json_object_get(o, "schema")) == META_SCHEMA &&
 	       get_string(o, "release", &e->release) && get_string(o, "origin", &e->origin) &&
 	       get_string(o, "compiler", &e->compiler) && get_string(o, "family", &e->family) &&
-	       get_hex(o, "image_sha256", e->image_sha256) && get_hex(o, "map_sha256", e->map_sha256) &&
-	       get_hex(o, "config_sha256", e->config_sha256);
+	       get_hex(o, "image_sha256", e->image_sha256) && get_hex_or_none(o, "map_sha256", e->map_sha256) &&
+	       get_hex_or_none(o, "config_sha256", e->config_sha256) &&
+	       packages_parse(json_object_get(o, "packages"), e);
 }
 
 /* Reads meta.json; hashes nothing. */
@@ -116,6 +153,8 @@ static bool file_is(const char *dir, const char *name, const char *hex, struct e
 	_cleanup_free_ char *path = path_join(dir, name);
 	char got[SHA256_HEX_SIZE];
 
+	if (!*hex)
+		return true;
 	if (sha256_file(path, got, err) < 0)
 		return false;
 	if (strcmp(got, hex) == 0)
@@ -137,6 +176,41 @@ enum cache_state cache_open(const char *cache, const char *recipe, struct cache_
 	*ret_entry = e;
 	e = (struct cache_entry){ 0 };
 	return CACHE_INTACT;
+}
+
+int cache_check_packages(const struct cache_entry *entry, struct err *err)
+{
+	for (size_t i = 0; i < entry->n_packages; i++) {
+		_cleanup_free_ char *name = xasprintf("%s.deb", entry->packages[i].name);
+
+		if (!file_is(entry->dir, name, entry->packages[i].sha256, err))
+			return -1;
+	}
+	return 0;
+}
+
+struct kernel_image *cache_image(const struct cache_entry *e)
+{
+	_cleanup_(kernel_header_clear) struct kernel_header header = { 0 };
+	struct kernel_image *image = xcalloc(1, sizeof(*image));
+	struct text packages = { 0 };
+
+	image->path = path_join(e->dir, "Image");
+	image->system_map = *e->map_sha256 ? path_join(e->dir, "System.map") : NULL;
+	image->config = *e->config_sha256 ? path_join(e->dir, "config") : NULL;
+	image->release = xstrdup(e->release);
+	image->page_bytes = e->page_bytes;
+	image->origin = xstrdup(e->origin);
+	memcpy(image->sha256, e->image_sha256, SHA256_HEX_SIZE);
+	memcpy(image->recipe, e->recipe, SHA256_HEX_SIZE);
+	for (size_t i = 0; i < e->n_packages; i++)
+		text_add(&packages, "%s%s %s %s", i ? ", " : "", e->packages[i].name, e->packages[i].version,
+			 e->packages[i].sha256);
+	image->packages = packages.len ? text_steal(&packages) : NULL;
+	/* the entry's own compiler is in other words than an Image by path has */
+	if (kernel_header_read(image->path, &header, NULL) == 0)
+		image->compiler = steal_ptr(header.compiler);
+	return image;
 }
 
 void cache_touch(const struct cache_entry *entry)
@@ -222,11 +296,33 @@ static int move_in(const char *from, const char *dir, const char *name, char *re
 {
 	_cleanup_free_ char *to = path_join(dir, name);
 
+	if (ret_hex)
+		ret_hex[0] = '\0';
+	if (!from)
+		return 0;
 	if (rename(from, to) < 0)
 		return err_set_errno(err, ERR_HOST, "%s to %s", from, to);
 	if (ret_hex && sha256_file(to, ret_hex, err) < 0)
 		return -1;
 	return file_sync(to, err);
+}
+
+/* The packages into @stage, and what meta.json says of them into @o. */
+static int move_packages(const struct cache_new *n, const char *stage, json_t *o, struct err *err)
+{
+	json_t *list = json_array();
+
+	json_object_set_new(o, "packages", list);
+	for (size_t i = 0; i < n->n_packages; i++) {
+		const struct cache_package *p = &n->packages[i];
+		_cleanup_free_ char *name = xasprintf("%s.deb", p->name), *from = path_join(n->debs, name);
+
+		if (move_in(from, stage, name, NULL, err) < 0)
+			return -1;
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", p->name, "version", p->version,
+						      "sha256", p->sha256));
+	}
+	return 0;
 }
 
 int cache_store(const char *cache, const struct cache_new *n, struct err *err)
@@ -236,6 +332,7 @@ int cache_store(const char *cache, const struct cache_new *n, struct err *err)
 	_cleanup_free_ char *kernels = path_join(cache, "kernels"), *dir = path_join(kernels, n->recipe), *text = NULL;
 	char image[SHA256_HEX_SIZE], map[SHA256_HEX_SIZE], config[SHA256_HEX_SIZE];
 	json_t *o;
+	int rc;
 
 	if (remove_tree(stage, err) < 0 || make_dirs(stage, err) < 0 || make_dirs(kernels, err) < 0)
 		return -1;
@@ -247,9 +344,10 @@ int cache_store(const char *cache, const struct cache_new *n, struct err *err)
 		      n->recipe, "release", n->release, "origin", n->origin, "compiler", n->compiler, "family",
 		      n->family, "page_bytes", (json_int_t)n->page_bytes, "steps", (int)n->steps, "build_s",
 		      (int)n->build_s, "image_sha256", image, "map_sha256", map, "config_sha256", config);
+	rc = n->n_packages ? move_packages(n, stage, o, err) : 0;
 	text = json_dumps(o, JSON_INDENT(2));
 	json_decref(o);
-	if (file_write_atomic(meta, text, strlen(text), err) < 0 || remove_tree(dir, err) < 0)
+	if (rc < 0 || file_write_atomic(meta, text, strlen(text), err) < 0 || remove_tree(dir, err) < 0)
 		return -1;
 	if (rename(stage, dir) < 0)
 		return err_set_errno(err, ERR_HOST, "%s", dir);
@@ -308,4 +406,29 @@ int cache_sweep(const char *cache, bool trees, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+bool cache_file_intact(const char *path)
+{
+	_cleanup_free_ char *record = xasprintf("%s.sha256", path), *known = NULL;
+	char hex[SHA256_HEX_SIZE];
+
+	if (file_read(record, 4096, &known, NULL, NULL) < 0 || sha256_file(path, hex, NULL) < 0 ||
+	    strncmp(known, hex, strlen(hex)) != 0)
+		return false;
+	/* their last use, for gc */
+	utimensat(AT_FDCWD, path, NULL, 0);
+	utimensat(AT_FDCWD, record, NULL, 0);
+	return true;
+}
+
+int cache_record_file(const char *path, struct err *err)
+{
+	_cleanup_free_ char *record = xasprintf("%s.sha256", path), *line = NULL;
+	char hex[SHA256_HEX_SIZE];
+
+	if (sha256_file(path, hex, err) < 0)
+		return -1;
+	line = xasprintf("%s\n", hex);
+	return file_write_atomic(record, line, strlen(line), err);
 }

@@ -117,7 +117,8 @@ static char *find_release(const char *data, size_t len, char **ret_compiler)
 	for (const char *p = data; (p = memmem(p, (size_t)(end - p), BANNER, strlen(BANNER))); p++) {
 		const char *from = p + strlen(BANNER), *to = from;
 
-		while (to < end && to - from < 64 && *to > ' ' && *to < 0x7f)
+		/* it becomes a part of paths */
+		while (to < end && to - from < 64 && *to > ' ' && *to < 0x7f && *to != '/')
 			to++;
 		if (to < end && *to == ' ' && isdigit((unsigned char)*from)) {
 			*ret_compiler = find_compiler(to, end);

@@ -181,21 +181,32 @@ static int tree_settle(struct tree *t, struct err *err)
 	return 0;
 }
 
-static int write_nodes(const char *file, const char *tmp, const struct tree *t, struct err *err)
+/* The entries as nodes, settled. */
+static int tree_make(struct tree *t, const struct initramfs_entry *entries, size_t n_entries, struct err *err)
 {
-	struct archive a = { .f = fopen(tmp, "wbe"), .file = file };
+	add_parents(t, CONSOLE);
+	*VEC_PUSH(t->nodes, t->n_nodes) = (struct node){ CONSOLE, S_IFCHR | 0600, NULL };
+	for (size_t i = 0; i < n_entries; i++) {
+		if (check_entry(&entries[i], err) < 0)
+			return -1;
+		add_parents(t, entries[i].path);
+		*VEC_PUSH(t->nodes, t->n_nodes) = (struct node){ entries[i].path, entries[i].mode, &entries[i] };
+	}
+	return tree_settle(t, err);
+}
+
+/* The archive into @f, which is closed; @file is for messages. */
+static int write_nodes(FILE *f, const char *file, const struct tree *t, struct err *err)
+{
+	struct archive a = { .f = f, .file = file };
 	int rc = 0;
 
-	if (!a.f)
-		return err_set_errno(err, ERR_HOST, "%s", tmp);
-	setvbuf(a.f, NULL, _IOFBF, 1 << 18);
 	for (size_t i = 0; i < t->n_nodes && rc == 0; i++)
 		rc = put_node(&a, &t->nodes[i], err);
 	if (rc == 0)
 		rc = put_header(&a, NEWC_TRAILER, 0, 0, err);
-	if (rc == 0 && (fflush(a.f) != 0 || fsync(fileno(a.f)) < 0))
-		rc = err_set_errno(err, ERR_HOST, "%s", tmp);
-	fclose(a.f);
+	if (fclose(f) != 0 && rc == 0)
+		rc = err_set_errno(err, ERR_HOST, "%s", file);
 	return rc;
 }
 
@@ -203,18 +214,15 @@ int initramfs_write(const char *file, const struct initramfs_entry *entries, siz
 {
 	_cleanup_free_ char *tmp = xasprintf("%s.tmp.%d", file, (int)getpid());
 	_cleanup_(tree_clear) struct tree t = { 0 };
+	FILE *f;
 
-	add_parents(&t, CONSOLE);
-	*VEC_PUSH(t.nodes, t.n_nodes) = (struct node){ CONSOLE, S_IFCHR | 0600, NULL };
-	for (size_t i = 0; i < n_entries; i++) {
-		if (check_entry(&entries[i], err) < 0)
-			return -1;
-		add_parents(&t, entries[i].path);
-		*VEC_PUSH(t.nodes, t.n_nodes) = (struct node){ entries[i].path, entries[i].mode, &entries[i] };
-	}
-	if (tree_settle(&t, err) < 0)
+	if (tree_make(&t, entries, n_entries, err) < 0)
 		return -1;
-	if (write_nodes(file, tmp, &t, err) < 0) {
+	f = fopen(tmp, "wbe");
+	if (!f)
+		return err_set_errno(err, ERR_HOST, "%s", tmp);
+	setvbuf(f, NULL, _IOFBF, 1 << 18);
+	if (write_nodes(f, tmp, &t, err) < 0) {
 		unlink(tmp);
 		return -1;
 	}
@@ -223,5 +231,24 @@ int initramfs_write(const char *file, const struct initramfs_entry *entries, siz
 		unlink(tmp);
 		return -1;
 	}
+	return 0;
+}
+
+int initramfs_digest(const struct initramfs_entry *entries, size_t n_entries, char ret_hex[SHA256_HEX_SIZE],
+		     struct err *err)
+{
+	_cleanup_(tree_clear) struct tree t = { 0 };
+	_cleanup_free_ char *data = NULL;
+	size_t len = 0;
+	FILE *f;
+
+	if (tree_make(&t, entries, n_entries, err) < 0)
+		return -1;
+	f = open_memstream(&data, &len);
+	if (!f)
+		return err_set_errno(err, ERR_HOST, "initramfs");
+	if (write_nodes(f, "initramfs", &t, err) < 0)
+		return -1;
+	sha256_bytes(data, len, ret_hex);
 	return 0;
 }

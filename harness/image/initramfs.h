@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/err.h"
+#include "base/sha256.h"
 
 struct initramfs_entry {
 	const char *path;      /* borrowed, in the guest, without the leading slash: "init" */
@@ -17,7 +17,11 @@ struct initramfs_entry {
 	size_t len;
 };
 
-/* Write @file atomically. Duplicate paths and host files that cannot be read are errors. */
+/* Write @file: whole or absent, but not forced to the disk, since it can be made again. Duplicate paths and host files
+ * that cannot be read are errors. */
 int initramfs_write(const char *file, const struct initramfs_entry *entries, size_t n_entries, struct err *err);
+/* The digest of the archive that initramfs_write() would write, nothing written. */
+int initramfs_digest(const struct initramfs_entry *entries, size_t n_entries, char ret_hex[SHA256_HEX_SIZE],
+		     struct err *err);
 
 #endif

@@ -166,3 +166,103 @@ int kconfig_check(const char *resolved, const struct kconfig_text *wants, size_t
 		return 0;
 	return err_set(err, ERR_CONFIG, "the configuration did not resolve as asked:%s", out.s);
 }
+
+void kconfig_differences_clear(struct kconfig_differences *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		free(d->v[i].name);
+		free(d->v[i].base);
+		free(d->v[i].here);
+		free(d->v[i].place);
+	}
+	free(d->v);
+	*d = (struct kconfig_differences){ 0 };
+}
+
+static void differ_one(struct kconfig_differences *d, const char *name, const struct setting *base,
+		       const struct setting *here, bool allowed)
+{
+	const char *b = base ? base->value : NOT_SET, *h = here ? here->value : NOT_SET;
+
+	if (strcmp(b, h) != 0)
+		*VEC_PUSH(d->v, d->n) =
+			(struct kconfig_difference){ xstrdup(name), xstrdup(b), xstrdup(h), NULL, allowed };
+}
+
+int kconfig_differ(const char *base, const char *here, const char *allowed, const char *allowed_name,
+		   struct kconfig_differences *ret_differences, struct err *err)
+{
+	_cleanup_(settings_clear) struct settings a = { 0 }, b = { 0 }, may = { 0 };
+	_cleanup_(kconfig_differences_clear) struct kconfig_differences d = { 0 };
+	_cleanup_(text_free) struct text stale = { 0 };
+
+	parse_text(&a, base, "base", false);
+	settle(&a);
+	parse_text(&b, here, ".config", false);
+	settle(&b);
+	parse_text(&may, allowed, allowed_name, true);
+	settle(&may);
+	/* a merge of two sorted lists */
+	for (size_t i = 0, j = 0; i < a.n || j < b.n;) {
+		int c = i == a.n ? 1 : j == b.n ? -1 : strcmp(a.v[i].name, b.v[j].name);
+		const char *name = c <= 0 ? a.v[i].name : b.v[j].name;
+
+		differ_one(&d, name, c <= 0 ? &a.v[i] : NULL, c >= 0 ? &b.v[j] : NULL, find(&may, name) != NULL);
+		i += c <= 0;
+		j += c >= 0;
+	}
+	for (size_t i = 0, j = 0; i < may.n; i++) {
+		while (j < d.n && strcmp(d.v[j].name, may.v[i].name) < 0)
+			j++;
+		if ((j == d.n || strcmp(d.v[j].name, may.v[i].name) != 0) &&
+		    (find(&a, may.v[i].name) || find(&b, may.v[i].name)))
+			text_add(&stale, "\n  %s", may.v[i].name);
+	}
+	if (stale.len)
+		return err_set(err, ERR_CONFIG, "%s names what does not differ:%s", allowed_name, stale.s);
+	*ret_differences = d;
+	d = (struct kconfig_differences){ 0 };
+	return 0;
+}
+
+static bool word(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* @name: X, without its prefix. */
+static void mention(struct kconfig_differences *d, const char *place, const char *name, size_t len)
+{
+	size_t lo = 0, hi = d->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const char *have = d->v[mid].name + strlen("CONFIG_");
+		int c = strncmp(name, have, len);
+
+		if (c == 0 && have[len] == '\0') {
+			if (!d->v[mid].place)
+				d->v[mid].place = xstrdup(place);
+			return;
+		}
+		if (c <= 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+}
+
+void kconfig_mention(struct kconfig_differences *d, const char *place, const char *text, bool defines)
+{
+	/* Kconfig's other word is "menuconfig", which ends in the first */
+	const char *key = defines ? "config " : "CONFIG_";
+
+	for (const char *p = text; (p = strstr(p, key));) {
+		size_t len = 0;
+
+		p += strlen(key);
+		while (word(p[len]))
+			len++;
+		mention(d, place, p, len);
+	}
+}

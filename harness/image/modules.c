@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Chooses, unpacks and keeps modules. Loads none: that is the agent's. */
+/* Unpacks and keeps modules. Which and in which order is modules-order.c's; loading them, the agent's. */
 #include "image/modules.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -16,123 +15,11 @@
 #include "base/text.h"
 #include "image/cache.h"
 #include "image/tool.h"
+#include "image/unpack.h"
 
 #define MODULE_MAX (64u << 20)
 #define INDEX_MAX (64u << 20)
 #define SCHEMA 1
-
-/* What the stream goes through in the guest that domain.c describes: a virtio console on PCI. */
-static const struct driver {
-	const char *name;
-	bool needed; /* else a part of some other driver in many kernels */
-} drivers[] = {
-	{ "pci_host_generic", false },
-	{ "virtio_pci", true },
-	{ "virtio_console", true },
-};
-
-/* ---- Which, and in which order */
-
-/* The module's name of a path, as lsmod would show it: "kernel/drivers/pci/pci-host.ko.xz" is pci_host. */
-static void name_of(const char *path, size_t len, char buf[128])
-{
-	const char *slash = memrchr(path, '/', len);
-	const char *base = slash ? slash + 1 : path;
-	size_t n = 0;
-
-	for (; base < path + len && *base != '.' && n < 127; base++)
-		buf[n++] = (char)(*base == '-' ? '_' : *base);
-	buf[n] = '\0';
-}
-
-/* The line of @text (its first word up to a colon or the end of the line) whose module is @name; NULL if there is none. */
-static const char *find_module(const char *text, const char *name)
-{
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
-		char is[128];
-
-		name_of(line, strcspn(line, ":\n"), is);
-		if (strcmp(is, name) == 0)
-			return line;
-	}
-	return NULL;
-}
-
-struct order {
-	const char *dep; /* borrowed */
-	char **files;	 /* owned, as their strings */
-	size_t n_files;
-	const char **seen; /* owned: lines of dep */
-	size_t n_seen;
-};
-
-static void order_clear(struct order *o)
-{
-	for (size_t i = 0; i < o->n_files; i++)
-		free(o->files[i]);
-	free(o->files);
-	free(o->seen);
-	*o = (struct order){ 0 };
-}
-
-static void order_add(struct order *o, const char *line);
-
-/* The modules that @line names behind its colon, the last first: a line lists all that is needed, the deepest last. */
-static void order_add_needed(struct order *o, const char *line)
-{
-	const char *begin = line + strcspn(line, ":\n"), *to = line + strcspn(line, "\n");
-
-	begin += *begin == ':';
-	while (to > begin) {
-		const char *from = to, *deeper;
-		char name[128];
-
-		while (from > begin && from[-1] != ' ')
-			from--;
-		name_of(from, (size_t)(to - from), name);
-		deeper = *name ? find_module(o->dep, name) : NULL;
-		if (deeper)
-			order_add(o, deeper);
-		to = from > begin ? from - 1 : from;
-	}
-}
-
-/* First what it depends on, each by its own line; then itself. */
-static void order_add(struct order *o, const char *line)
-{
-	for (size_t i = 0; i < o->n_seen; i++)
-		if (o->seen[i] == line)
-			return;
-	*VEC_PUSH(o->seen, o->n_seen) = line;
-	order_add_needed(o, line);
-	*VEC_PUSH(o->files, o->n_files) = xstrndup(line, strcspn(line, ":\n"));
-}
-
-int modules_order(const char *what, const char *dep, const char *builtin, char ***ret_files, size_t *ret_n,
-		  struct err *err)
-{
-	_cleanup_(order_clear) struct order o = { .dep = dep };
-
-	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-		const struct driver *d = &drivers[i];
-		const char *line = find_module(dep, d->name);
-
-		if (builtin && find_module(builtin, d->name))
-			continue;
-		if (line) {
-			order_add(&o, line);
-		} else if (d->needed) {
-			return err_set(err, ERR_CONFIG,
-				       "%s: no %s, neither as a module nor in modules.builtin: the guest could not "
-				       "say anything; build it in (CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_CONSOLE)",
-				       what, d->name);
-		}
-	}
-	*ret_n = o.n_files;
-	*ret_files = steal_ptr(o.files);
-	o.n_files = 0;
-	return 0;
-}
 
 /* ---- The cache */
 
@@ -206,9 +93,37 @@ static int write_entry(const char *dir, const struct kernel_image *image, struct
 	return file_write_atomic(path, text, strlen(text), err);
 }
 
+/* The key of an entry: where the modules come from, and which are asked for. */
+static void entry_key(const struct modules_wanted *want, const char *from, char ret_key[SHA256_HEX_SIZE])
+{
+	struct text text = { 0 };
+	_cleanup_free_ char *s = NULL;
+
+	text_add(&text, "%s\n", from);
+	for (size_t i = 0; i < want->load->n; i++)
+		text_add(&text, "%s\n", want->load->v[i]);
+	s = text_steal(&text);
+	if (want->load->n)
+		sha256_bytes(s, strlen(s), ret_key);
+	else
+		snprintf(ret_key, SHA256_HEX_SIZE, "%s", from);
+}
+
 static char *entry_dir(const char *cache, const char *key, const struct kernel_image *image)
 {
 	return xasprintf("%s/modules/%s/%s", cache, key, image->release);
+}
+
+bool modules_cached(const char *cache, const struct modules_wanted *want, struct kernel_image *image)
+{
+	_cleanup_free_ char *dir = NULL;
+	char key[SHA256_HEX_SIZE];
+
+	if (!want->key)
+		return false;
+	entry_key(want, want->key, key);
+	dir = entry_dir(cache, key, image);
+	return open_entry(dir, image);
 }
 
 /* ---- The archive */
@@ -261,57 +176,114 @@ static char *find_release(const char *what, const char *root, const char *releas
 	return NULL;
 }
 
-static void take_dep(void *ctx, const char *line)
-{
-	const char *colon = line ? strchr(line, ':') : NULL;
+/* The texts that depmod makes. */
+struct texts {
+	char *dep, *builtin, *softdep, *alias; /* owned */
+};
 
-	if (colon && memmem(line, (size_t)(colon - line), ".ko", 3))
-		text_add(ctx, "%s\n", line);
+static void texts_clear(struct texts *t)
+{
+	free(t->dep);
+	free(t->builtin);
+	free(t->softdep);
+	free(t->alias);
 }
 
-/* modules.dep of @dir, or what depmod would write there. @work: for a tree that depmod accepts. */
-static int read_dep(const char *what, const char *dir, const char *release, const char *work, char **ret_dep,
-		    struct err *err)
+struct depmod_output {
+	struct text dep, softdep, alias;
+};
+
+static void depmod_output_clear(struct depmod_output *out)
 {
-	_cleanup_free_ char *path = path_join(dir, "modules.dep"), *base = path_join(work, "depmod");
+	text_free(&out->dep);
+	text_free(&out->softdep);
+	text_free(&out->alias);
+}
+
+/* depmod -n prints all of its files one behind the other; each has a shape of its own. */
+static void take_line(void *ctx, const char *line)
+{
+	struct depmod_output *out = ctx;
+	const char *colon = line ? strchr(line, ':') : NULL;
+
+	if (!line)
+		return;
+	if (starts_with(line, "softdep "))
+		text_add(&out->softdep, "%s\n", line);
+	else if (starts_with(line, "alias "))
+		text_add(&out->alias, "%s\n", line);
+	else if (colon && memmem(line, (size_t)(colon - line), ".ko", 3))
+		text_add(&out->dep, "%s\n", line);
+}
+
+/* What depmod would write into @dir. @work: for a tree that depmod accepts. */
+static int run_depmod(const struct modules_wanted *want, const char *dir, const char *release, const char *work,
+		      struct texts *t, struct err *err)
+{
+	_cleanup_free_ char *base = path_join(work, "depmod"), *order = path_join(dir, "modules.order");
 	_cleanup_free_ char *usr = path_join(base, "usr/lib/modules"), *lib = path_join(base, "lib");
 	_cleanup_free_ char *link = path_join(usr, release), *found = proc_find("depmod");
 	/* of kmod, in a folder that is not on everybody's PATH */
 	const char *argv[] = { found ? found : "/usr/sbin/depmod", "-n", "-b", base, release, NULL };
-	_cleanup_free_ char *order = path_join(dir, "modules.order");
-	struct text dep = { 0 };
+	_cleanup_(depmod_output_clear) struct depmod_output out = { 0 };
 	struct stat st;
 
-	if (path_exists(path))
-		return file_read(path, INDEX_MAX, ret_dep, NULL, err);
 	if (make_dirs(usr, err) < 0)
 		return -1;
 	/* depmod takes one of the two places, depending on its version */
 	if (symlink("usr/lib", lib) < 0 || symlink(dir, link) < 0)
 		return err_set_errno(err, ERR_HOST, "%s", link);
-	if (tool_run(argv, NULL, take_dep, &dep, err) < 0) {
-		text_free(&dep);
+	if (tool_run(argv, NULL, take_line, &out, err) < 0)
 		return err_wrap(err, "%s has no modules.dep, and depmod (of the package kmod) fails", dir);
-	}
-	if (dep.len == 0 && stat(order, &st) == 0 && st.st_size > 0)
+	if (out.dep.len == 0 && stat(order, &st) == 0 && st.st_size > 0)
 		return err_set(err, ERR_CONFIG,
 			       "%s: no modules.dep in it, and this host's depmod reads none of its modules; pack "
 			       "modules.dep with them (`make modules_install` leaves one)",
-			       what);
-	*ret_dep = text_steal(&dep);
+			       want->what);
+	t->dep = text_steal(&out.dep);
+	t->softdep = text_steal(&out.softdep);
+	t->alias = text_steal(&out.alias);
 	return 0;
 }
 
-static int choose(const char *what, const char *dir, const char *release, const char *work, char ***ret_files,
-		  size_t *ret_n, struct err *err)
+/* The texts of @dir; what it lacks of depmod's stays NULL if it has modules.dep. */
+static int read_texts(const struct modules_wanted *want, const char *dir, const char *release, const char *work,
+		      struct texts *t, struct err *err)
 {
-	_cleanup_free_ char *path = path_join(dir, "modules.builtin"), *builtin = NULL, *dep = NULL;
+	const struct {
+		const char *name;
+		char **text;
+	} files[] = { { "modules.builtin", &t->builtin },
+		      { "modules.dep", &t->dep },
+		      { "modules.softdep", &t->softdep },
+		      { "modules.alias", &t->alias } };
 
-	if (path_exists(path) && file_read(path, INDEX_MAX, &builtin, NULL, err) < 0)
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_free_ char *path = path_join(dir, files[i].name);
+
+		if (path_exists(path) && file_read(path, INDEX_MAX, files[i].text, NULL, err) < 0)
+			return -1;
+	}
+	if (t->dep)
+		return 0;
+	free(t->softdep);
+	free(t->alias);
+	t->softdep = t->alias = NULL;
+	return run_depmod(want, dir, release, work, t, err);
+}
+
+static int choose(const struct modules_wanted *want, const char *dir, const char *release, const char *work,
+		  char ***ret_files, size_t *ret_n, struct err *err)
+{
+	_cleanup_(texts_clear) struct texts t = { 0 };
+
+	if (read_texts(want, dir, release, work, &t, err) < 0)
 		return -1;
-	if (read_dep(what, dir, release, work, &dep, err) < 0)
-		return -1;
-	return modules_order(what, dep, builtin, ret_files, ret_n, err);
+	const struct modules_index index = {
+		.dep = t.dep, .builtin = t.builtin, .softdep = t.softdep, .alias = t.alias
+	};
+
+	return modules_order(want->what, &index, want->load, ret_files, ret_n, err);
 }
 
 /* The release that a module was built for, from its "vermagic=6.12.107 SMP ...". */
@@ -338,44 +310,28 @@ static int check_vermagic(const char *what, const char *path, const char *releas
 /* @from into @stage as "NN-name.ko", whatever it is compressed with. */
 static int unpack_module(const char *from, const char *stage, size_t index, struct kernel_module *m, struct err *err)
 {
-	static const struct {
-		const char *suffix, *tool;
-	} packers[] = { { ".xz", "xz" }, { ".gz", "gzip" }, { ".zst", "zstd" } };
-	_cleanup_free_ char *data = NULL, *packed = NULL;
-	const char *suffix = "";
-	char name[128];
+	_cleanup_free_ char *data = NULL;
+	char name[MODULE_NAME_SIZE];
 	size_t len;
 
-	name_of(from, strlen(from), name);
+	module_name(from, strlen(from), name);
 	m->name = xasprintf("%02zu-%s.ko", index, name);
 	m->path = path_join(stage, m->name);
-	for (size_t i = 0; i < ARRAY_SIZE(packers); i++)
-		if (ends_with(from, packers[i].suffix))
-			suffix = packers[i].suffix;
-	packed = xasprintf("%s%s", m->path, suffix);
-	if (file_read(from, MODULE_MAX, &data, &len, err) < 0 || file_write_atomic(packed, data, len, err) < 0)
+	if (unpack_file(from, MODULE_MAX, &data, &len, err) < 0 || file_write_atomic(m->path, data, len, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(packers); i++) {
-		const char *argv[] = { packers[i].tool, "-d", "-q", "-f", packed, NULL };
-
-		if (ends_with(from, packers[i].suffix) && tool_run(argv, NULL, NULL, NULL, err) < 0)
-			return err_wrap(err, "unpacking %s", from);
-	}
-	if (*suffix)
-		unlink(packed); /* zstd keeps it */
 	return sha256_file(m->path, m->sha256, err);
 }
 
-/* From the modules of @dir to the entry for @key; NULL: keyed by what was chosen. */
-static int store(const char *cache, const char *what, const char *dir, const char *key, const char *work,
+/* From the modules of @dir to their entry. */
+static int store(const char *cache, const struct modules_wanted *want, const char *dir, const char *work,
 		 struct kernel_image *image, struct err *err)
 {
 	_cleanup_free_ char *stage = path_join(work, "stage"), *parent = NULL, *entry = NULL;
-	char **files = NULL;
+	char **files = NULL, key[SHA256_HEX_SIZE];
 	size_t n = 0;
 	int rc;
 
-	if (make_dirs(stage, err) < 0 || choose(what, dir, image->release, work, &files, &n, err) < 0)
+	if (make_dirs(stage, err) < 0 || choose(want, dir, image->release, work, &files, &n, err) < 0)
 		return -1;
 	rc = 0;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
@@ -384,7 +340,7 @@ static int store(const char *cache, const char *what, const char *dir, const cha
 
 		rc = unpack_module(from, stage, i, m, err);
 		if (rc == 0)
-			rc = check_vermagic(what, m->path, image->release, err);
+			rc = check_vermagic(want->what, m->path, image->release, err);
 	}
 	for (size_t i = 0; i < n; i++)
 		free(files[i]);
@@ -392,7 +348,8 @@ static int store(const char *cache, const char *what, const char *dir, const cha
 	if (rc < 0 || write_entry(stage, image, err) < 0)
 		return -1;
 	digest_modules(image);
-	parent = xasprintf("%s/modules/%s", cache, key ? key : image->modules_sha256);
+	entry_key(want, want->key ? want->key : image->modules_sha256, key);
+	parent = xasprintf("%s/modules/%s", cache, key);
 	entry = path_join(parent, image->release);
 	drop_modules(image);
 	if (make_dirs(parent, err) < 0 || remove_tree(entry, err) < 0)
@@ -402,6 +359,17 @@ static int store(const char *cache, const char *what, const char *dir, const cha
 	if (fsync_dir(parent, err) < 0)
 		return -1;
 	return open_entry(entry, image) ? 0 : err_set(err, ERR_HOST, "%s: not what was written there", entry);
+}
+
+int modules_take(const char *cache, const struct modules_wanted *want, const char *root, const char *work,
+		 struct kernel_image *image, struct err *err)
+{
+	_cleanup_free_ char *dir = find_release(want->what, root, image->release, err);
+
+	if (dir && store(cache, want, dir, work, image, err) == 0)
+		return 0;
+	drop_modules(image);
+	return -1;
 }
 
 static int unpack_archive(const char *archive, const char *work, struct err *err)
@@ -422,46 +390,53 @@ static int unpack_archive(const char *archive, const char *work, struct err *err
 	return 0;
 }
 
-int modules_lookup(const char *cache, const char *archive, struct kernel_image *image, struct err *err)
+/* @key: the archive's digest, for want->key, which stays NULL of a folder. */
+static int archive_wanted(const char *archive, const struct string_list *load, char key[SHA256_HEX_SIZE],
+			  struct modules_wanted *want, struct err *err)
 {
-	_cleanup_free_ char *dir = NULL;
-	char key[SHA256_HEX_SIZE];
-
+	*want = (struct modules_wanted){ .what = archive, .load = load };
 	if (path_is_dir(archive))
 		return 0;
 	if (!path_exists(archive))
 		return err_set(err, ERR_CONFIG, "%s: no such file or folder", archive);
 	if (sha256_file(archive, key, err) < 0)
 		return -1;
-	dir = entry_dir(cache, key, image);
-	return open_entry(dir, image) ? 1 : 0;
+	want->key = key;
+	return 0;
 }
 
-int modules_ensure(const char *cache, const char *archive, image_progress *progress, void *ctx,
-		   struct kernel_image *image, struct err *err)
+int modules_lookup(const char *cache, const char *archive, const struct string_list *load, struct kernel_image *image,
+		   struct err *err)
+{
+	struct modules_wanted want;
+	char key[SHA256_HEX_SIZE];
+
+	return archive_wanted(archive, load, key, &want, err) < 0 ? -1 : modules_cached(cache, &want, image);
+}
+
+int modules_ensure(const char *cache, const char *archive, const struct string_list *load, image_progress *progress,
+		   void *ctx, struct kernel_image *image, struct err *err)
 {
 	_cleanup_free_ char *work = xasprintf("%s/build/modules-%d", cache, (int)getpid());
-	_cleanup_free_ char *root = path_is_dir(archive) ? xstrdup(archive) : path_join(work, "root"), *dir = NULL;
+	_cleanup_free_ char *root = path_is_dir(archive) ? xstrdup(archive) : path_join(work, "root");
 	_cleanup_free_ char *what = xasprintf("%s: unpacking", archive);
 	_cleanup_close_ int lock = -1;
+	struct modules_wanted want;
 	char key[SHA256_HEX_SIZE];
-	bool folder = path_is_dir(archive);
-	int rc = modules_lookup(cache, archive, image, err);
+	int rc = 0;
 
-	if (rc != 0)
-		return rc < 0 ? -1 : 0;
+	if (archive_wanted(archive, load, key, &want, err) < 0)
+		return -1;
+	if (modules_cached(cache, &want, image))
+		return 0;
 	lock = cache_lock(cache, progress, ctx, err);
 	if (lock < 0 || remove_tree(work, err) < 0 || make_dirs(work, err) < 0)
 		return -1;
 	progress(ctx, what, -1, -1);
-	rc = folder ? 0 : sha256_file(archive, key, err);
-	if (rc == 0 && !folder)
+	if (want.key)
 		rc = unpack_archive(archive, work, err);
 	if (rc == 0)
-		dir = find_release(archive, root, image->release, err);
-	rc = dir ? store(cache, archive, dir, folder ? NULL : key, work, image, err) : -1;
-	if (rc < 0)
-		drop_modules(image);
+		rc = modules_take(cache, &want, root, work, image, err);
 	remove_tree(work, NULL);
 	return rc;
 }

@@ -17,6 +17,7 @@
 #define RECIPE_SCHEMA "granule-recipe-1"
 #define CROSS "aarch64-linux-gnu-"
 #define TEXT_CAP (1 << 20)
+#define INCLUDES_MAX 8 /* texts of one configuration: also what ends a circle */
 
 /* LOCALVERSION is given, though empty: else a git repository around the cache would add a "+" to the release. */
 const char *const recipe_make_vars[] = {
@@ -32,14 +33,21 @@ const char *const recipe_make_vars[] = {
 
 void recipe_clear(struct recipe *recipe)
 {
+	free(recipe->version);
 	free(recipe->config_name);
-	free(recipe->config);
+	for (size_t i = 0; i < recipe->n_configs; i++) {
+		free(recipe->configs[i].name);
+		free(recipe->configs[i].text);
+	}
+	free(recipe->configs);
 	free(recipe->pages);
 	free(recipe->must);
+	free(recipe->differs);
+	free(recipe->differs_name);
 	free(recipe->absent);
 	free(recipe->absent_name);
 	for (size_t i = 0; i < recipe->n_patches; i++)
-		free(recipe->patches[i]);
+		free(recipe->patches[i].path);
 	free(recipe->patches);
 	free(recipe->cross);
 	free(recipe->compiler);
@@ -129,38 +137,157 @@ static char *config_names(const char *dir)
 	return text_steal(&out);
 }
 
+/* @name and before it whatever it includes: lines "# include NAME.config", wherever in it they stand. */
+static int load_config(const char *dir, const char *name, struct recipe *r, unsigned depth, struct err *err)
+{
+	static const char include[] = "# include ";
+	_cleanup_free_ char *text = NULL;
+	struct recipe_text *t;
+
+	if (depth >= INCLUDES_MAX)
+		return err_set(err, ERR_CONFIG, "%s/%s: included %d deep; does it include itself?", dir, name, depth);
+	if (read_text(dir, name, &text, err) < 0)
+		return -1;
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		_cleanup_free_ char *other = NULL;
+
+		if (!starts_with(line, include))
+			continue;
+		other = xstrndup(line + strlen(include), strcspn(line, "\n") - strlen(include));
+		if (strchr(other, '/') || !ends_with(other, ".config"))
+			return err_set(err, ERR_CONFIG, "%s/%s: '# include %s' names no file of that folder", dir, name,
+				       other);
+		if (load_config(dir, other, r, depth + 1, err) < 0)
+			return err_wrap(err, "%s", name);
+	}
+	t = VEC_PUSH(r->configs, r->n_configs);
+	t->name = xstrdup(name);
+	t->text = steal_ptr(text);
+	return 0;
+}
+
+/* differs-full.list: that it exists asks for the comparison with what full.config includes. */
+static int load_differs(const char *dir, const char *config, struct recipe *r, struct err *err)
+{
+	_cleanup_free_ char *name = xasprintf("differs-%s.list", config), *path = path_join(dir, name);
+
+	if (!path_exists(path))
+		return 0;
+	if (r->n_configs < 2)
+		return err_set(err, ERR_CONFIG, "%s: %s includes nothing that it could be compared with", path,
+			       r->config_name);
+	if (read_text(dir, name, &r->differs, err) < 0)
+		return -1;
+	r->differs_name = steal_ptr(name);
+	return 0;
+}
+
+char *recipe_config(const struct recipe *recipe, size_t n_configs)
+{
+	struct text out = { 0 };
+
+	for (size_t i = 0; i < n_configs; i++)
+		text_add(&out, "%s\n", recipe->configs[i].text);
+	text_add(&out, "%s", recipe->pages);
+	return text_steal(&out);
+}
+
+static int add_patch(struct recipe *r, struct text *all, const char *path, bool asked, struct err *err)
+{
+	struct source_patch *p = VEC_PUSH(r->patches, r->n_patches);
+
+	p->path = xstrdup(path);
+	p->asked = asked;
+	if (sha256_file(path, p->sha256, err) < 0)
+		return -1;
+	text_add(all, "%s\n", p->sha256);
+	return 0;
+}
+
+/* Those of images/kernels/patches are for Debian's sources; a commit is taken as it is. */
 static int load_patches(const char *dir, struct recipe *r, struct err *err)
 {
 	_cleanup_free_ char *pattern = xasprintf("%s/patches/%s/*.patch", dir, r->version);
 	_cleanup_(text_free) struct text all = { 0 };
 	_cleanup_(globfree) glob_t g = { 0 };
 
-	if (glob(pattern, 0, NULL, &g) == 0) {
-		for (size_t i = 0; i < g.gl_pathc; i++) {
-			char hex[SHA256_HEX_SIZE];
-
-			if (sha256_file(g.gl_pathv[i], hex, err) < 0)
+	if (r->spec->source && glob(pattern, 0, NULL, &g) == 0)
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			if (add_patch(r, &all, g.gl_pathv[i], false, err) < 0)
 				return -1;
-			text_add(&all, "%s\n", hex);
-			*VEC_PUSH(r->patches, r->n_patches) = xstrdup(g.gl_pathv[i]);
+	r->n_house = r->n_patches;
+	sha256_bytes(all.s ? all.s : "", all.len, r->house_sha256);
+	for (size_t i = 0; i < r->spec->patches.n; i++) {
+		if (add_patch(r, &all, r->spec->patches.v[i], true, err) < 0) {
+			if (err)
+				err->kind = ERR_CONFIG;
+			return err_wrap(err, "patches");
 		}
 	}
 	sha256_bytes(all.s ? all.s : "", all.len, r->patches_sha256);
 	return 0;
 }
 
-int recipe_load(const char *dir, const struct kernel_spec *spec, struct recipe *ret_recipe, struct err *err)
+/* The absent list for @suffix ("" or "-full") and this version: its own, else of the nearest version before it, else of
+ * the nearest behind it. A new kernel lacks about what the last known one lacks. NULL if there is none. */
+static char *absent_list(const char *dir, const char *suffix, const char *version)
 {
-	_cleanup_(recipe_clear) struct recipe r = { .spec = spec, .version = source_kernel_version(spec->source) };
-	const char *config = spec->config ? spec->config : "micro";
-	_cleanup_free_ char *path = xasprintf("%s/%s.config", dir, config), *absent = NULL;
+	_cleanup_free_ char *pattern = path_join(dir, "absent-*.list"), *tail = xasprintf("%s.list", suffix);
+	_cleanup_(globfree) glob_t g = { 0 };
+	unsigned major = 0, minor = 0, m, n;
+	long want, best = -1;
+	char *found = NULL;
+	int end;
 
-	if (!r.version)
-		return err_set(err, ERR_CONFIG,
-			       "source: '%s' is no kernel source package: Debian calls them "
-			       "linux-source-X.Y, as in linux-source-6.12",
-			       spec->source);
-	if (!spec->suite || !*spec->suite || spec->suite[strspn(spec->suite, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+	if (sscanf(version, "%u.%u", &major, &minor) != 2 || glob(pattern, 0, NULL, &g) != 0)
+		return NULL;
+	want = (long)major * 1000 + minor;
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		const char *name = strrchr(g.gl_pathv[i], '/') + 1;
+		long have;
+
+		end = 0;
+		if (sscanf(name, "absent-%u.%u%n", &m, &n, &end) != 2 || strcmp(name + end, tail) != 0)
+			continue;
+		have = (long)m * 1000 + n;
+		if (best < 0 || (have <= want ? best > want || have > best : best > want && have < best)) {
+			best = have;
+			free(found);
+			found = xstrdup(name);
+		}
+	}
+	return found;
+}
+
+/* absent-X.Y.list, and what each configuration adds: absent-X.Y-full.list. */
+static int load_absent(const char *dir, struct recipe *r, struct err *err)
+{
+	_cleanup_(text_free) struct text all = { 0 }, names = { 0 };
+
+	for (size_t i = 0; i <= r->n_configs; i++) {
+		_cleanup_free_ char *suffix = NULL, *name = NULL, *text = NULL;
+
+		if (i)
+			suffix = xasprintf("-%.*s", (int)strcspn(r->configs[i - 1].name, "."), r->configs[i - 1].name);
+		name = absent_list(dir, suffix ? suffix : "", r->version);
+		if (!name)
+			continue;
+		if (read_text(dir, name, &text, err) < 0)
+			return -1;
+		text_add(&all, "%s", text);
+		text_add(&names, "%s%s", names.len ? " or " : "", name);
+	}
+	r->absent = text_steal(&all);
+	r->absent_name = text_steal(&names);
+	return 0;
+}
+
+static int check_spec(const char *dir, const struct kernel_spec *spec, const char *config, struct err *err)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s.config", dir, config);
+
+	if (spec->source && (!spec->suite || !*spec->suite ||
+			     spec->suite[strspn(spec->suite, "abcdefghijklmnopqrstuvwxyz0123456789-")]))
 		return err_set(err, ERR_CONFIG,
 			       "suite: '%s' is no Debian suite (bookworm, trixie, trixie-backports, sid, ...)",
 			       spec->suite ? spec->suite : "");
@@ -172,16 +299,22 @@ int recipe_load(const char *dir, const struct kernel_spec *spec, struct recipe *
 
 		return err_set(err, ERR_CONFIG, "config: there is no '%s' in %s; there is: %s", config, dir, names);
 	}
+	return 0;
+}
+
+int recipe_load(const char *dir, const struct kernel_spec *spec, const char *version, struct recipe *ret_recipe,
+		struct err *err)
+{
+	_cleanup_(recipe_clear) struct recipe r = { .spec = spec, .version = xstrdup(version) };
+	const char *config = spec->config ? spec->config : "micro";
+
+	if (check_spec(dir, spec, config, err) < 0)
+		return -1;
 	r.config_name = xasprintf("%s.config", config);
 	snprintf(r.pages_name, sizeof(r.pages_name), "pages-%uk.config", (unsigned)(spec->page_bytes >> 10) & 0xff);
-	r.absent_name = xasprintf("absent-%s.list", r.version);
-	absent = path_join(dir, r.absent_name);
-	if (read_text(dir, r.config_name, &r.config, err) < 0 || read_text(dir, r.pages_name, &r.pages, err) < 0 ||
-	    read_text(dir, "must-hold.config", &r.must, err) < 0 || load_patches(dir, &r, err) < 0)
-		return -1;
-	if (!path_exists(absent))
-		r.absent = xstrdup("");
-	else if (read_text(dir, r.absent_name, &r.absent, err) < 0)
+	if (load_config(dir, r.config_name, &r, 0, err) < 0 || load_differs(dir, config, &r, err) < 0 ||
+	    read_text(dir, r.pages_name, &r.pages, err) < 0 || read_text(dir, "must-hold.config", &r.must, err) < 0 ||
+	    load_absent(dir, &r, err) < 0 || load_patches(dir, &r, err) < 0)
 		return -1;
 	*ret_recipe = r;
 	r = (struct recipe){ 0 };
@@ -197,9 +330,13 @@ static void digest_add(struct text *t, const char *name, const char *value)
 static void digest_common(struct text *t, const struct recipe *r, const struct kernel_source *source)
 {
 	digest_add(t, "schema", RECIPE_SCHEMA);
-	digest_add(t, "package", source->package);
-	digest_add(t, "version", source->version);
-	digest_add(t, "tarball", source->tarball_sha256);
+	if (source->git_dir) {
+		digest_add(t, "git-tree", source->tree);
+	} else {
+		digest_add(t, "package", source->package);
+		digest_add(t, "version", source->version);
+		digest_add(t, "tarball", source->tarball_sha256);
+	}
 	digest_add(t, "patches", r->patches_sha256);
 	digest_add(t, "compiler", r->compiler);
 	digest_add(t, "cross", r->cross);
@@ -213,10 +350,13 @@ void recipe_inputs_digest(const struct recipe *recipe, const struct kernel_sourc
 	_cleanup_(text_free) struct text t = { 0 };
 
 	digest_common(&t, recipe, source);
-	digest_add(&t, "config", recipe->config);
+	for (size_t i = 0; i < recipe->n_configs; i++)
+		digest_add(&t, "config", recipe->configs[i].text);
 	digest_add(&t, "pages", recipe->pages);
 	digest_add(&t, "must", recipe->must);
 	digest_add(&t, "absent", recipe->absent);
+	if (recipe->differs)
+		digest_add(&t, "differs", recipe->differs);
 	sha256_bytes(t.s, t.len, ret_hex);
 }
 
@@ -230,13 +370,25 @@ void recipe_digest(const struct recipe *recipe, const struct kernel_source *sour
 	sha256_bytes(t.s, t.len, ret_hex);
 }
 
-char *recipe_describe(const struct kernel_spec *spec, const struct kernel_source *source)
+char *recipe_describe(const struct recipe *r, const struct kernel_source *source)
 {
+	const struct kernel_spec *spec = r->spec;
+	struct text out = { 0 };
 	char pages[24];
 
-	size_format(spec->page_bytes, pages);
-	if (source)
-		return xasprintf("%s %s, %s, %s", spec->source, source->version, spec->config ? spec->config : "micro",
-				 pages);
-	return xasprintf("%s (%s), %s, %s", spec->source, spec->suite, spec->config ? spec->config : "micro", pages);
+	if (spec->git)
+		text_add(&out, "git %s", source->version);
+	else if (source)
+		text_add(&out, "%s %s", spec->source, source->version);
+	else
+		text_add(&out, "%s (%s)", spec->source, spec->suite);
+	/* a name that says more than the sha does */
+	if (spec->git && spec->commit && !starts_with(source->commit, spec->commit))
+		text_add(&out, " (%s)", spec->commit);
+	if (spec->patches.n)
+		text_add(&out, ", %zu patch%s (%.8s)", spec->patches.n, spec->patches.n > 1 ? "es" : "",
+			 r->patches_sha256);
+	text_add(&out, ", %.*s, %s", (int)strcspn(r->config_name, "."), r->config_name,
+		 size_format(spec->page_bytes, pages));
+	return text_steal(&out);
 }

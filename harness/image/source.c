@@ -14,9 +14,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "image/apt.h"
+#include "image/git.h"
 #include "image/tool.h"
 
 #define PACKAGE_PREFIX "linux-source-"
+#define GIT_MTIME_S 1577836800 /* 2020: before any object tree */
 
 void kernel_source_clear(struct kernel_source *source)
 {
@@ -24,6 +26,10 @@ void kernel_source_clear(struct kernel_source *source)
 	free(source->suite);
 	free(source->version);
 	free(source->tarball);
+	free(source->git_dir);
+	free(source->commit);
+	free(source->tree);
+	free(source->linux_version);
 	*source = (struct kernel_source){ 0 };
 }
 
@@ -146,35 +152,61 @@ int source_fetch(const char *cache, const char *package, const char *suite, imag
 	return rc;
 }
 
-int source_extract(const struct kernel_source *source, const char *tree, char *const *patches, size_t n_patches,
-		   image_progress *progress, void *ctx, struct err *err)
+static int unpack_tarball(const struct kernel_source *source, const char *tmp, const char *log, struct err *err)
 {
 	static const char *const tools[] = { "tar", "xz", NULL };
-	_cleanup_free_ char *missing = tools_missing(tools), *tmp = xasprintf("%s.tmp", tree), *log = NULL,
-			    *what = NULL;
 	const char *argv[] = { "tar", "-x", "-I", "xz -T0",	   "--strip-components=1",
 			       "-C",  tmp,  "-f", source->tarball, NULL };
+	_cleanup_free_ char *missing = tools_missing(tools);
+
+	if (missing)
+		return err_set(err, ERR_HOST, "missing: %s (kernel sources are .tar.xz)", missing);
+	utimensat(AT_FDCWD, source->tarball, NULL, 0);
+	if (sha256_expect(source->tarball, source->tarball_sha256, err) < 0) {
+		unlink(source->tarball); /* so it is fetched again */
+		return -1;
+	}
+	return tool_run(argv, log, NULL, NULL, err) < 0 ? err_wrap(err, "unpacking %s", source->tarball) : 0;
+}
+
+static int apply_patch(const struct source_patch *patch, const char *tmp, const char *log, struct err *err)
+{
+	const char *argv[] = { "patch", "-p1", "--batch", "--forward", "--fuzz=0", "-d", tmp, "-i", patch->path, NULL };
+	struct err why = ERR_INIT;
+
+	if (sha256_expect(patch->path, patch->sha256, &why) == 0 && tool_run(argv, log, NULL, NULL, &why) == 0)
+		return 0;
+	/* the user's own patch is the user's to mend */
+	return err_set(err, patch->asked && why.kind == ERR_HOST ? ERR_CONFIG : why.kind, "%s%s: does not apply: %s",
+		       patch->asked ? "patches: " : "", patch->path, why.msg);
+}
+
+char *source_stamp(const char *tree)
+{
+	return xasprintf("%s.stamp", tree);
+}
+
+int source_extract(const struct kernel_source *source, const char *tree, const struct source_patch *patches,
+		   size_t n_patches, image_progress *progress, void *ctx, struct err *err)
+{
+	_cleanup_free_ char *tmp = xasprintf("%s.tmp", tree), *log = xasprintf("%s.log", tree), *what = NULL,
+			    *stamp = source_stamp(tree);
+	int rc;
 
 	if (path_is_dir(tree))
 		return 0;
-	if (missing)
-		return err_set(err, ERR_HOST, "missing: %s (kernel sources are .tar.xz)", missing);
-	what = xasprintf("%s %s: unpacking", source->package, source->version);
+	what = xasprintf("%s %s: unpacking", source->package ? source->package : "git", source->version);
 	progress(ctx, what, -1, -1);
-	log = xasprintf("%s.log", tree);
 	unlink(log);
-	utimensat(AT_FDCWD, source->tarball, NULL, 0);
-	if (sha256_expect(source->tarball, source->tarball_sha256, err) < 0 || remove_tree(tmp, err) < 0 ||
-	    make_dirs(tmp, err) < 0)
+	if (remove_tree(tmp, err) < 0 || make_dirs(tmp, err) < 0)
 		return -1;
-	if (tool_run(argv, log, NULL, NULL, err) < 0)
-		return err_wrap(err, "unpacking %s", source->tarball);
-	for (size_t i = 0; i < n_patches; i++) {
-		const char *patch[] = { "patch", "-p1", "--batch", "--fuzz=0", "-d", tmp, "-i", patches[i], NULL };
-
-		if (tool_run(patch, log, NULL, NULL, err) < 0)
-			return err_wrap(err, "%s", patches[i]);
-	}
+	rc = source->git_dir ? git_checkout(source, tmp, GIT_MTIME_S, log, err) : unpack_tarball(source, tmp, log, err);
+	if (rc == 0)
+		rc = file_write_atomic(stamp, "", 0, err);
+	for (size_t i = 0; rc == 0 && i < n_patches; i++)
+		rc = apply_patch(&patches[i], tmp, log, err);
+	if (rc < 0)
+		return -1;
 	if (rename(tmp, tree) < 0)
 		return err_set_errno(err, ERR_HOST, "%s", tree);
 	unlink(log);

@@ -8,8 +8,8 @@
 
 /* One rule: which entries of each axis it selects. */
 struct selector {
-	bool *kernels, *folios, *workloads; /* owned */
-	const char *why;		    /* borrowed from the rule */
+	bool *kernels, *folios, *workloads, *limits; /* owned */
+	const char *why;			     /* borrowed from the rule */
 };
 
 static bool *select_entries(const struct axis *axis, const struct string_list *list)
@@ -40,6 +40,7 @@ static struct selector *make_selectors(const struct matrix *m)
 			.kernels = select_entries(&axes.kernels, &rule->kernels),
 			.folios = select_entries(&axes.folios, &rule->folios),
 			.workloads = select_entries(&axes.workloads, &rule->workloads),
+			.limits = select_entries(&axes.limits, &rule->limits),
 			.why = rule->why,
 		};
 	}
@@ -53,41 +54,50 @@ static void free_selectors(struct selector *selectors, size_t n)
 		free(selectors[i].kernels);
 		free(selectors[i].folios);
 		free(selectors[i].workloads);
+		free(selectors[i].limits);
 	}
 	free(selectors);
 }
 
-/* KERNEL.FOLIO.WORKLOAD; snprintf() would be most of the time that a large matrix takes. */
-static char *cell_id(const char *kernel, const char *folio, const char *workload)
+/* KERNEL.FOLIO.WORKLOAD[.LIMIT]; snprintf() would be most of the time that a large matrix takes. */
+static char *cell_id(const struct cell *cell)
 {
-	size_t k = strlen(kernel), f = strlen(folio), w = strlen(workload);
-	char *id = xcalloc(k + f + w + 3, 1);
+	const char *labels[] = { cell->kernel->label, cell->folio->label, cell->workload->label,
+				 cell->limit ? cell->limit->label : NULL };
+	size_t n = 0;
+	char *id, *p;
 
-	memcpy(id, kernel, k);
-	id[k] = '.';
-	memcpy(id + k + 1, folio, f);
-	id[k + 1 + f] = '.';
-	memcpy(id + k + f + 2, workload, w);
+	for (size_t i = 0; i < ARRAY_SIZE(labels) && labels[i]; i++)
+		n += strlen(labels[i]) + 1;
+	id = p = xcalloc(n, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(labels) && labels[i]; i++) {
+		p = stpcpy(p, labels[i]);
+		*p++ = '.';
+	}
+	p[-1] = '\0';
 	return id;
 }
 
 void matrix_expand(const struct matrix *m, struct cell **ret_cells, size_t *ret_n)
 {
 	struct selector *selectors = make_selectors(m);
-	size_t n = 0, per_folio = m->n_workloads, per_kernel = m->n_folios * per_folio,
-	       total = m->n_kernels * per_kernel;
+	size_t n = 0, per_workload = m->n_limits ? m->n_limits : 1, per_folio = m->n_workloads * per_workload,
+	       per_kernel = m->n_folios * per_folio, total = m->n_kernels * per_kernel;
 	struct cell *cells = xcalloc(total, sizeof(*cells));
 
 	for (; n < total; n++) {
-		size_t k = n / per_kernel, f = n / per_folio % m->n_folios, w = n % per_folio;
+		size_t k = n / per_kernel, f = n / per_folio % m->n_folios, w = n / per_workload % m->n_workloads,
+		       l = n % per_workload;
 		struct cell *cell = &cells[n];
 
 		cell->kernel = &m->kernels[k];
 		cell->folio = &m->folios[f];
 		cell->workload = &m->workloads[w];
-		cell->id = cell_id(cell->kernel->label, cell->folio->label, cell->workload->label);
+		cell->limit = m->n_limits ? &m->limits[l] : NULL;
+		cell->id = cell_id(cell);
 		for (size_t i = 0; i < m->n_skips && !cell->skip; i++)
-			if (selectors[i].kernels[k] && selectors[i].folios[f] && selectors[i].workloads[w])
+			if (selectors[i].kernels[k] && selectors[i].folios[f] && selectors[i].workloads[w] &&
+			    (!m->n_limits || selectors[i].limits[l]))
 				cell->skip = xstrdup(selectors[i].why);
 	}
 	free_selectors(selectors, m->n_skips);

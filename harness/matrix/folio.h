@@ -17,6 +17,10 @@ struct kernel_version {
  * mobility keeps its reserve there, is 1024 pages at 64K, and is 2% of the default guest. */
 #define FOLIO_MIN_FREE_KBYTES 65536
 
+/* What `state: fragmented` means where a profile says no more: nine tenths of the free memory in blocks below 2M. */
+#define FOLIO_FRAGMENT_PERCENT 90
+uint64_t folio_fragment_bytes(const struct folio_profile *folio);
+
 /* "6.12.86+deb13" -> 6.12; false if it does not begin with two numbers. */
 bool kernel_version_parse(const char *release, struct kernel_version *ret);
 
@@ -32,14 +36,19 @@ void folio_shmem_sizes(uint64_t page_bytes, uint64_t *ret_first, uint64_t *ret_l
  * can. Owned by the caller. */
 char *folio_unsupported(const struct folio_profile *folio, uint64_t page_bytes, struct kernel_version version);
 
-/* The settings of @folio in the order to be written: khugepaged, then what may start it, min_free_kbytes last. */
-struct folio_setting {
-	char *path, *value; /* owned */
-	bool must;	    /* absent or different fails the cell; else absent is fine */
+/* What of @folio goes on the kernel's command line, "thp_anon=64K:always ..."; NULL if nothing does. Owned by the caller. */
+char *folio_command_line(const struct folio_profile *folio);
+
+/* The steps of a job (wire/job.h) that bring @folio about, in order: what the command line did is checked, then mount
+ * options, then files are set. Then what the profile leaves alone is read, so that its default is known. */
+struct folio_step {
+	const char *verb;   /* check, tmpfs, set, knob, probe, mount, fragment */
+	char *path, *value; /* owned; @value is NULL for knob */
+	char *more;	    /* owned: a last word for tmpfs, or NULL */
+	bool must;	    /* set: absent is `unsupported`; else absent is fine */
 };
-void folio_settings(const struct folio_profile *folio, uint64_t page_bytes, struct kernel_version version,
-		    struct folio_setting **ret_settings, size_t *ret_n);
-void folio_settings_free(struct folio_setting *settings, size_t n);
+void folio_steps(const struct folio_profile *folio, uint64_t page_bytes, struct folio_step **ret_steps, size_t *ret_n);
+void folio_steps_free(struct folio_step *steps, size_t n);
 
 /* Does @folio ask for any large folio at all (then counters that never move make it inert)? The kernel's defaults, where
  * the profile says nothing, ask for none, except that `inherit` counts unless what it inherits is off. */

@@ -11,9 +11,9 @@ struct axis {
 	size_t n;
 };
 
-/* The three axes in the order of a cell's id. */
+/* The axes in the order of a cell's id. */
 struct axes {
-	struct axis kernels, folios, workloads;
+	struct axis kernels, folios, workloads, limits;
 };
 
 void axes_make(const struct matrix *matrix, struct axes *axes);

@@ -49,8 +49,9 @@ static int parse_section(struct parsing *p, const struct section *s, struct err 
 		if (value->kind != NODE_MAP)
 			return source_error(p->src, err, value->at, "section '%s' must be a mapping of labels, not %s",
 					    s->key, node_describe(value, (char[QUOTE_SIZE]){ 0 }));
-	} else if (s->shape == SECTION_RULES && value->kind != NODE_LIST) {
-		return source_error(p->src, err, value->at, "section '%s' must be a list of rules, not %s", s->key,
+	} else if ((s->shape == SECTION_RULES || s->shape == SECTION_LIST) && value->kind != NODE_LIST) {
+		return source_error(p->src, err, value->at, "section '%s' must be a list%s, not %s", s->key,
+				    s->shape == SECTION_RULES ? " of rules" : "",
 				    node_describe(value, (char[QUOTE_SIZE]){ 0 }));
 	}
 	return s->parse(p, s, key, value, err);
@@ -62,11 +63,12 @@ static int check_cells(const struct parsing *p, struct err *err)
 	size_t n = 0;
 
 	if (!__builtin_mul_overflow(m->n_kernels, m->n_folios, &n) && !__builtin_mul_overflow(n, m->n_workloads, &n) &&
-	    n <= MATRIX_CELLS_MAX)
+	    !__builtin_mul_overflow(n, m->n_limits ? m->n_limits : 1, &n) && n <= MATRIX_CELLS_MAX)
 		return 0;
-	return source_error(p->src, err, node_key(p->root, "workloads")->at,
-			    "%zu kernels x %zu folio profiles x %zu workloads are more than %d cells; split the matrix",
-			    m->n_kernels, m->n_folios, m->n_workloads, MATRIX_CELLS_MAX);
+	return source_error(
+		p->src, err, node_key(p->root, "workloads")->at,
+		"%zu kernels x %zu folio profiles x %zu workloads%s are more than %d cells; split the matrix",
+		m->n_kernels, m->n_folios, m->n_workloads, m->n_limits ? " x limits" : "", MATRIX_CELLS_MAX);
 }
 
 int matrix_parse_bytes(const char *text, size_t len, const char *path, struct matrix **ret_matrix, struct err *err)
@@ -138,6 +140,12 @@ void matrix_free(struct matrix *m)
 	}
 	for (size_t i = 0; i < m->n_skips; i++)
 		options_free(skip_options, &m->skips[i]);
+	for (size_t i = 0; i < m->n_gates; i++)
+		options_free(gate_options, &m->gates[i]);
+	free(m->gates);
+	for (size_t i = 0; i < m->n_limits; i++)
+		free(m->limits[i].label);
+	free(m->limits);
 	free(m->kernels);
 	free(m->folios);
 	free(m->workloads);

@@ -19,32 +19,55 @@ struct guest_spec {
 };
 
 struct kernel_spec {
-	char *label;	     /* owned */
-	int line;	     /* of its key in the matrix; 0: not from a matrix */
-	char *source;	     /* owned: a Debian package linux-source-X.Y, or NULL */
-	char *suite;	     /* owned: the Debian suite @source is taken from, or NULL */
-	uint64_t page_bytes; /* 4096, 16384, 65536; with @image 0 = whatever its header says */
+	char *label;		    /* owned */
+	int line;		    /* of its key in the matrix; 0: not from a matrix */
+	char *source;		    /* owned: a Debian package linux-source-X.Y, or NULL */
+	char *package;		    /* owned: a Debian package linux-image-..., or NULL */
+	char *suite;		    /* owned: the Debian suite @source or @package is taken from, or NULL */
+	char *git;		    /* owned: absolute path of a git tree of Linux, or NULL */
+	char *commit;		    /* owned: what to take of @git, as written; NULL: HEAD */
+	struct string_list patches; /* absolute paths, applied in this order to @source or @git */
+	uint64_t page_bytes; /* 4096, 16384, 65536; with @image and @package 0 = whatever the Image's header says */
 	char *config;	     /* owned: a configuration under images/kernels/, "micro" */
-	char *image;	     /* owned: absolute path of an arm64 Image, or NULL; either @source or @image */
+	char *image;	     /* owned: absolute path of an arm64 Image, or NULL; one of this, @source, @git, @package */
 	char *modules;	     /* owned: absolute path of a modules archive for @image, or NULL */
-	char *append;	     /* owned: more kernel command line, or NULL */
+	struct string_list load; /* modules that the guest loads at its start, from @modules or @package */
+	char *append;		 /* owned: more kernel command line, or NULL */
 };
 
 enum thp_choice { THP_ALWAYS, THP_MADVISE, THP_NEVER };
 enum shmem_choice { SHMEM_ALWAYS, SHMEM_WITHIN_SIZE, SHMEM_ADVISE, SHMEM_NEVER, SHMEM_DENY, SHMEM_FORCE };
+enum huge_choice { HUGE_ALWAYS, HUGE_WITHIN_SIZE, HUGE_ADVISE, HUGE_NEVER };
 
-/* A folio profile. Enums are -1 where the matrix says nothing: the kernel's default stays, and is read back. */
+/* A folio profile. Enums are -1, sizes 0 where the matrix says nothing: the kernel's default stays, and is read back.
+ * What each is in the guest: the table in knobs.c. */
 struct folio_profile {
 	char *label; /* owned */
 	int line;
-	int thp;		     /* transparent_hugepage/enabled */
-	int defrag;		     /* transparent_hugepage/defrag */
-	int shmem;		     /* transparent_hugepage/shmem_enabled */
-	struct size_map anon;	     /* hugepages-N/enabled: always, inherit, madvise, never */
-	struct size_map shmem_sizes; /* hugepages-N/shmem_enabled: `shmem_sizes: { 64K: always }` */
-	bool khugepaged;	     /* false: kept from scanning, folio.c says how; true: the kernel's defaults */
+	/* words of the kernel's command line, and a tmpfs's option */
+	int transparent_hugepage, transparent_hugepage_shmem, transparent_hugepage_tmpfs;
+	struct size_map thp_anon, thp_shmem;
+	int tmpfs_huge;
+	/* files below transparent_hugepage/ */
+	int thp, defrag, shmem, use_zero_page, shrink_underused;
+	struct size_map anon, shmem_sizes;
+	bool khugepaged; /* false: kept from scanning, folio.c says how; true: it runs */
+	int khugepaged_defrag;
+	struct maybe_u64 max_ptes_none, max_ptes_swap, max_ptes_shared;
+	struct maybe_u64 pages_to_scan, scan_sleep_millisecs, alloc_sleep_millisecs;
+	/* other files */
+	int numa_balancing, demotion, defrag_mode;
+	struct maybe_u64 swappiness, page_cluster, read_ahead_kb;
+	uint64_t fault_around_bytes;
 	uint64_t min_free_kbytes; /* vm.min_free_kbytes; 0: FOLIO_MIN_FREE_KBYTES (folio.h), never the kernel's own */
+	/* the state of memory that the workload finds */
+	int state;		 /* enum folio_state */
+	uint64_t fragment_bytes; /* STATE_FRAGMENTED: 0 is the PMD's size */
+	uint64_t fragment_percent;
+	int probe; /* 1: also find out which values each knob takes */
 };
+
+enum folio_state { STATE_FRESH, STATE_FRAGMENTED };
 
 struct workload_spec {
 	char *label; /* owned */
@@ -53,16 +76,39 @@ struct workload_spec {
 	void *params;		     /* owned; type->params_size bytes, filled by type->options */
 };
 
+/* A point of the optional axis `limit`: memory.max of the workload's cgroup. */
+struct memory_limit {
+	char *label;	/* owned: "none", "192m" */
+	uint64_t bytes; /* 0: none */
+};
+
 struct trials {
 	uint64_t seeds;	  /* boots; boot i has seed i */
 	uint64_t warmups; /* executions before the first sample */
 	uint64_t samples;
+	uint64_t series_s;	     /* how long each phase is run again to be watched; 0: not at all */
+	uint64_t series_interval_ms; /* guest time between two readings */
 };
+
+#define TRIALS_SERIES_INTERVAL_MS 1000
 
 /* Selects cells: every given list must hold the cell's label. */
 struct skip_rule {
-	struct string_list kernels, folios, workloads;
+	struct string_list kernels, folios, workloads, limits;
 	char *why; /* owned */
+	int line;
+};
+
+/* A limit on how far a metric may move. Exactly one of the limits is given; the others are -1. */
+struct gate_rule {
+	char *metric; /* owned: a glob, with or without the phase */
+	double worse_by, longer_by, changed_by;
+	int along;   /* an index into gate_axes, or -1: a cell against itself in a baseline run */
+	char *from;  /* owned: the base's label on that axis, or NULL: the first */
+	int against; /* an index into gate_bases, or -1 */
+	struct string_list kernels, folios, workloads, limits;
+	bool allow_unclear;
+	char *why; /* owned, or NULL */
 	int line;
 };
 
@@ -75,9 +121,13 @@ struct matrix {
 	size_t n_folios;
 	struct workload_spec *workloads;
 	size_t n_workloads;
+	struct memory_limit *limits;
+	size_t n_limits; /* 0: no such axis */
 	struct trials trials;
 	struct skip_rule *skips;
 	size_t n_skips;
+	struct gate_rule *gates;
+	size_t n_gates;
 };
 
 /* What a matrix may at most be: beyond it parsing is an error, so no text costs more than a moment. */
@@ -85,7 +135,7 @@ struct matrix {
 #define MATRIX_CELLS_MAX 1000000
 
 /* The option tables, for serialising a cell's definition with options_json(). */
-extern const struct option_def guest_options[], kernel_options[], folio_options[], trials_options[];
+extern const struct option_def guest_options[], kernel_options[], folio_options[], trials_options[], gate_options[];
 
 /* Parse @text (file name @path for messages and relative paths). Errors are ERR_CONFIG and read
  *   FILE:LINE:COL: SENTENCE
@@ -102,16 +152,22 @@ static inline void matrix_free_p(struct matrix **matrix)
 {
 	matrix_free(*matrix);
 }
+/* The gates as run.json keeps them: an array of what gate_options serialise to; owned by the caller. */
+json_t *gates_json(const struct matrix *matrix);
+/* Put the place into an error of @kernel that only its lookup or build could find, if it reads "kernels.LABEL: KEY: SENTENCE":
+ * FILE:LINE:COL, the line and a caret under the value of KEY, or under the label where there is no such key. Returns -1. */
+int matrix_kernel_error(const struct matrix *matrix, const struct kernel_spec *kernel, struct err *err);
 /* All sections with their options, for `granule list --help-matrix`; owned by the caller. */
 char *matrix_help(void);
 
 /* One point. */
 struct cell {
-	char *id;			  /* owned: KERNEL.FOLIO.WORKLOAD by label */
+	char *id;			  /* owned: KERNEL.FOLIO.WORKLOAD[.LIMIT] by label */
 	const struct kernel_spec *kernel; /* borrowed from the matrix, as the rest */
 	const struct folio_profile *folio;
 	const struct workload_spec *workload;
-	char *skip; /* owned: why it will not run, or NULL */
+	const struct memory_limit *limit; /* NULL: the matrix has no such axis */
+	char *skip;			  /* owned: why it will not run, or NULL */
 };
 
 /* The product in matrix order (kernels outermost), @skip from the skip rules only (the first that selects the

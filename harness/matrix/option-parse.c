@@ -48,6 +48,7 @@ static const char *subject(const struct option_def *option)
 	switch (option->type) {
 	case OPT_CHOICES:
 	case OPT_STRINGS:
+	case OPT_PATHS:
 	case OPT_U64S:
 		return "each of ";
 	case OPT_SIZE_MAP:
@@ -113,7 +114,8 @@ static int parse_string(const struct source *src, const struct node *node, const
 			struct err *err)
 {
 	if (node->kind != NODE_SCALAR || node_empty(node))
-		return wrong_type(src, node, option, option->type == OPT_PATH ? "a path" : "text", err);
+		return wrong_type(src, node, option,
+				  option->type == OPT_PATH || option->type == OPT_PATHS ? "a path" : "text", err);
 	if (!*node->value)
 		return source_error(src, err, node->at, "'%s' is empty; give it a value or leave it out", option->key);
 	if (strlen(node->value) > OPTION_STRING_MAX)
@@ -182,6 +184,31 @@ static int parse_size(const struct source *src, const struct node *node, const s
 	return check_bounds(src, node, option, *ret, err);
 }
 
+/* Digits, one point at most, a per cent sign: strtod() alone would take 0x1p3, inf and the locale's comma. */
+static int parse_percent(const struct source *src, const struct node *node, const struct option_def *option,
+			 double *ret, struct err *err)
+{
+	const char *p = node->kind == NODE_SCALAR ? node->value : "";
+	size_t whole = strspn(p, "0123456789"), part = p[whole] == '.' ? strspn(p + whole + 1, "0123456789") + 1 : 0;
+	double v = 0, scale = 1;
+	char range[RANGE_SIZE];
+
+	if (!whole || whole > 9 || part == 1 || part > 10 || strcmp(p + whole + part, "%"))
+		return wrong_type(src, node, option, "a percentage such as 1% or 0.5%", err);
+	for (size_t i = 0; i < whole + part; i++) {
+		if (p[i] == '.')
+			continue;
+		v = v * 10 + (p[i] - '0');
+		scale *= i > whole ? 10 : 1;
+	}
+	v /= scale;
+	if (v < (double)option->min || (option->max && v > (double)option->max))
+		return source_error(src, err, node->at, "'%s' must be %s per cent, not %s", option->key,
+				    option_range(option, range), QUOTED(p));
+	*ret = v / 100;
+	return 0;
+}
+
 static int parse_bool(const struct source *src, const struct node *node, const struct option_def *option, bool *ret,
 		      struct err *err)
 {
@@ -233,7 +260,7 @@ static int add_string(const struct source *src, const struct node *node, const s
 
 	if (option->type == OPT_CHOICES && parse_choice(src, node, option, &unused, err) < 0)
 		return -1;
-	if (parse_string(src, node, option, &s, err) < 0)
+	if ((option->type == OPT_PATHS ? parse_path : parse_string)(src, node, option, &s, err) < 0)
 		return -1;
 	for (size_t i = 0; i < list->n; i++)
 		if (!strcmp(list->v[i], s))
@@ -341,6 +368,9 @@ int option_parse(const struct source *src, const struct node *node, const struct
 		return parse_path(src, node, option, field, err);
 	case OPT_U64:
 		return parse_number(src, node, option, field, err);
+	case OPT_MAYBE_U64:
+		((struct maybe_u64 *)field)->given = true;
+		return parse_number(src, node, option, &((struct maybe_u64 *)field)->v, err);
 	case OPT_SIZE:
 		return parse_size(src, node, option, field, err);
 	case OPT_BOOL:
@@ -349,8 +379,11 @@ int option_parse(const struct source *src, const struct node *node, const struct
 		return parse_choice(src, node, option, field, err);
 	case OPT_CHOICES:
 	case OPT_STRINGS:
+	case OPT_PATHS:
 	case OPT_U64S:
 		return parse_list(src, node, option, field, err);
+	case OPT_PERCENT:
+		return parse_percent(src, node, option, field, err);
 	case OPT_SIZE_MAP:
 		return parse_size_map(src, node, option, field, err);
 	}

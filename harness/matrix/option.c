@@ -20,6 +20,8 @@ static void option_default(const struct option_def *option, void *target)
 	if (!option->fallback) {
 		if (option->type == OPT_ENUM)
 			*(int *)option_field(option, target) = -1;
+		if (option->type == OPT_PERCENT)
+			*(double *)option_field(option, target) = -1;
 		return;
 	}
 	src.len = strlen(option->fallback);
@@ -56,6 +58,7 @@ void options_free(const struct option_def *options, void *target)
 			break;
 		case OPT_CHOICES:
 		case OPT_STRINGS:
+		case OPT_PATHS:
 			string_list_free(field);
 			break;
 		case OPT_U64S:
@@ -66,10 +69,14 @@ void options_free(const struct option_def *options, void *target)
 			free(((struct size_map *)field)->v);
 			*(struct size_map *)field = (struct size_map){ 0 };
 			break;
+		case OPT_MAYBE_U64:
+			*(struct maybe_u64 *)field = (struct maybe_u64){ 0 };
+			break;
 		case OPT_U64:
 		case OPT_SIZE:
 		case OPT_BOOL:
 		case OPT_ENUM:
+		case OPT_PERCENT:
 			break;
 		}
 	}
@@ -115,6 +122,16 @@ static json_t *size_map_json(const struct option_def *option, const struct size_
 	return object;
 }
 
+static json_t *percent_json(double fraction)
+{
+	char text[32];
+
+	if (fraction < 0)
+		return NULL;
+	snprintf(text, sizeof(text), "%.10g%%", fraction * 100);
+	return json_string(text);
+}
+
 /* NULL where the option has no value. A number without a default has none while it is 0. */
 static json_t *option_json(const struct option_def *option, const void *field)
 {
@@ -134,12 +151,20 @@ static json_t *option_json(const struct option_def *option, const void *field)
 			return json_integer((json_int_t)v);
 		return json_string(size_format(v, size));
 	}
+	case OPT_MAYBE_U64: {
+		const struct maybe_u64 *m = field;
+
+		return m->given ? json_integer((json_int_t)m->v) : NULL;
+	}
 	case OPT_BOOL:
 		return json_boolean(*(const bool *)field);
 	case OPT_ENUM:
 		return *(const int *)field < 0 ? NULL : json_string(option->choices[*(const int *)field]);
+	case OPT_PERCENT:
+		return percent_json(*(const double *)field);
 	case OPT_CHOICES:
 	case OPT_STRINGS:
+	case OPT_PATHS:
 		return strings_json(field);
 	case OPT_U64S:
 		return numbers_json(field);
@@ -188,6 +213,7 @@ static const char *type_help(enum option_type type)
 	case OPT_PATH:
 		return "a path, relative to this file";
 	case OPT_U64:
+	case OPT_MAYBE_U64:
 		return "a number";
 	case OPT_SIZE:
 		return "a size (64K, 3GiB)";
@@ -199,8 +225,12 @@ static const char *type_help(enum option_type type)
 		return "a list of";
 	case OPT_STRINGS:
 		return "a list";
+	case OPT_PATHS:
+		return "a list of paths, relative to this file";
 	case OPT_U64S:
 		return "a list of numbers";
+	case OPT_PERCENT:
+		return "a percentage (1%, 0.5%)";
 	case OPT_SIZE_MAP:
 		return "a mapping of sizes to";
 	}
@@ -212,7 +242,8 @@ char *options_help(const struct option_def *options)
 	struct text out = { 0 };
 
 	for (const struct option_def *o = options; o->key; o++) {
-		_cleanup_free_ char *choices = option_choices(o, o->type == OPT_CHOICES ? ", " : " | ");
+		_cleanup_free_ char *choices =
+			option_choices(o, o->type == OPT_CHOICES || o->type == OPT_STRINGS ? ", " : " | ");
 		struct text head = { 0 };
 		char range[RANGE_SIZE];
 

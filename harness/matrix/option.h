@@ -17,9 +17,19 @@ enum option_type {
 	OPT_BOOL,     /* bool: true/false/yes/no/on/off */
 	OPT_ENUM,     /* int, an index into .choices */
 	OPT_CHOICES,  /* struct string_list; each one of .choices; a scalar is a list of one; no duplicates */
-	OPT_STRINGS,  /* struct string_list; a scalar is a list of one; no duplicates */
+	OPT_STRINGS,  /* struct string_list; a scalar is a list of one; no duplicates. .choices only go into the help */
+	OPT_PATHS,    /* struct string_list of paths as OPT_PATH; a scalar is a list of one; no duplicates */
 	OPT_U64S,     /* struct u64_list; a scalar is a list of one; no duplicates */
+	OPT_PERCENT,  /* double, the fraction (0.015 for 1.5%); the text ends with %; -1 = not given */
 	OPT_SIZE_MAP, /* struct size_map: SIZE -> index into .choices, as in `anon: { 64K: always }`; powers of two */
+
+	/* struct maybe_u64: a number of which 0 is a value like any other */
+	OPT_MAYBE_U64,
+};
+
+struct maybe_u64 {
+	uint64_t v;
+	bool given;
 };
 
 struct string_list {
@@ -45,7 +55,8 @@ struct option_def {
 	enum option_type type;
 	size_t offset;	      /* in the section's struct */
 	const char *fallback; /* the default as it would be written; NULL: none (0, NULL, empty, -1 for enums) */
-	uint64_t min, max;    /* inclusive bounds; max 0: none. Of the number or size; of each number of OPT_U64S and
+	uint64_t min,
+		max; /* inclusive bounds; max 0: none. Of the number, size or per cent; of each number of OPT_U64S and
 				     * each size of OPT_SIZE_MAP; of the length of OPT_STRINGS and OPT_CHOICES. No list
 				     * may be empty or longer than OPTION_LIST_MAX; no number is above INT64_MAX */
 	const char *const *choices; /* NULL-terminated */

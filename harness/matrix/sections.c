@@ -52,94 +52,64 @@ const struct option_def kernel_options[] = {
 	{ .key = "source",
 	  .type = OPT_STRING,
 	  .offset = offsetof(struct kernel_spec, source),
-	  .help = "A Debian source package to build, linux-source-6.12. Either this or image." },
+	  .help = "A Debian source package to build, linux-source-6.12. One of this, git, package and image." },
+	{ .key = "package",
+	  .type = OPT_STRING,
+	  .offset = offsetof(struct kernel_spec, package),
+	  .help = "A Debian kernel package, linux-image-arm64 or linux-image-arm64-16k; a metapackage stands for the "
+		  "newest kernel of its suite. The drivers that the guest cannot speak without are loaded from it." },
 	{ .key = "suite",
 	  .type = OPT_STRING,
 	  .offset = offsetof(struct kernel_spec, suite),
-	  .help = "The Debian suite that source is taken from, trixie; required with source, because suites hold "
-		  "different releases of one package." },
+	  .help = "The Debian suite that source or package is taken from, trixie; required with them, because suites "
+		  "hold different releases of one package." },
 	{ .key = "pages",
 	  .type = OPT_SIZE,
 	  .offset = offsetof(struct kernel_spec, page_bytes),
 	  .choices = page_names,
-	  .help = "The base page size; required with source. With image it is read from the Image, and this checks "
-		  "it." },
+	  .help = "The base page size; required with source and git. With package and image it is read from the Image, "
+		  "and this checks it." },
+	{ .key = "git",
+	  .type = OPT_PATH,
+	  .offset = offsetof(struct kernel_spec, git),
+	  .help = "A git tree of Linux to build from: a checkout, a worktree or a bare repository, shallow ones too. "
+		  "It is "
+		  "read and never touched; what is not committed does not count." },
+	{ .key = "commit",
+	  .type = OPT_STRING,
+	  .offset = offsetof(struct kernel_spec, commit),
+	  .help = "The commit of git, in any form that git knows: v6.12, a branch, a sha; HEAD if not given. A run "
+		  "stores "
+		  "the whole sha." },
+	{ .key = "patches",
+	  .type = OPT_PATHS,
+	  .offset = offsetof(struct kernel_spec, patches),
+	  .help = "Patches for the tree of source or git, applied in this order by patch -p1 without fuzz." },
 	/* no default here: beside image it would be a lie; parse_kernels() fills it in */
 	{ .key = "config",
 	  .type = OPT_STRING,
 	  .offset = offsetof(struct kernel_spec, config),
-	  .help = "The configuration that source is built with: images/kernels/NAME.config; micro if not given." },
+	  .help = "The configuration that source or git is built with: images/kernels/NAME.config; micro if not "
+		  "given." },
 	{ .key = "image",
 	  .type = OPT_PATH,
 	  .offset = offsetof(struct kernel_spec, image),
-	  .help = "An arm64 Image that is already built. Either this or source." },
+	  .help = "An arm64 Image that is already built." },
 	{ .key = "modules",
 	  .type = OPT_PATH,
 	  .offset = offsetof(struct kernel_spec, modules),
 	  .help = "The modules of image, as a tar file (.tar, .tar.xz, .tar.zst) or a folder with lib/modules/RELEASE: "
-		  "needed where its virtio drivers are modules. Only these are loaded." },
+		  "needed where its virtio drivers are modules. These and what load names are loaded." },
+	{ .key = "load",
+	  .type = OPT_STRINGS,
+	  .offset = offsetof(struct kernel_spec, load),
+	  .max = 64,
+	  .help = "Modules of package or image that the guest loads before anything else, with what they need: [ext4, "
+		  "null_blk]. One that is built in is no error." },
 	{ .key = "append",
 	  .type = OPT_STRING,
 	  .offset = offsetof(struct kernel_spec, append),
 	  .help = "More words for the kernel's command line." },
-	OPTIONS_END,
-};
-
-/* in the order of enum thp_choice and enum shmem_choice */
-static const char *const thp_names[] = { "always", "madvise", "never", NULL };
-static const char *const defrag_names[] = { "always", "defer", "defer+madvise", "madvise", "never", NULL };
-static const char *const shmem_names[] = { "always", "within_size", "advise", "never", "deny", "force", NULL };
-static const char *const anon_size_names[] = { "always", "inherit", "madvise", "never", NULL };
-static const char *const shmem_size_names[] = { "always", "inherit", "within_size", "advise", "never", NULL };
-
-/* The bounds of sizes are what any base page offers; what this cell's offers is folio_unsupported()'s. */
-const struct option_def folio_options[] = {
-	{ .key = "thp",
-	  .type = OPT_ENUM,
-	  .offset = offsetof(struct folio_profile, thp),
-	  .choices = thp_names,
-	  .help = "transparent_hugepage/enabled: PMD-sized folios, and sizes that inherit." },
-	{ .key = "defrag",
-	  .type = OPT_ENUM,
-	  .offset = offsetof(struct folio_profile, defrag),
-	  .choices = defrag_names,
-	  .help = "transparent_hugepage/defrag: how hard a fault tries." },
-	{ .key = "anon",
-	  .type = OPT_SIZE_MAP,
-	  .offset = offsetof(struct folio_profile, anon),
-	  .choices = anon_size_names,
-	  .min = 16 * KIB,
-	  .max = 512 * MIB,
-	  .help = "hugepages-SIZE/enabled: anonymous memory, { 64K: always }. always does not depend on thp. A base "
-		  "page that "
-		  "lacks a size skips the cell." },
-	{ .key = "shmem",
-	  .type = OPT_ENUM,
-	  .offset = offsetof(struct folio_profile, shmem),
-	  .choices = shmem_names,
-	  .help = "transparent_hugepage/shmem_enabled: memfd, SysV and shared anonymous memory." },
-	{ .key = "shmem_sizes",
-	  .type = OPT_SIZE_MAP,
-	  .offset = offsetof(struct folio_profile, shmem_sizes),
-	  .choices = shmem_size_names,
-	  .min = 8 * KIB,
-	  .max = 128 * MIB,
-	  .help = "hugepages-SIZE/shmem_enabled, { 64K: advise }." },
-	{ .key = "khugepaged",
-	  .type = OPT_BOOL,
-	  .offset = offsetof(struct folio_profile, khugepaged),
-	  .fallback = "no",
-	  .help = "yes: the kernel's own rate. no: it is kept from scanning, since its default rate is 256 times as "
-		  "fast at 64K "
-		  "as at 4K." },
-	{ .key = "min_free_kbytes",
-	  .type = OPT_U64,
-	  .offset = offsetof(struct folio_profile, min_free_kbytes),
-	  .min = 1024,
-	  .max = 64 * MIB,
-	  .help = "vm.min_free_kbytes in KiB; 65536 in every profile that names none, because the kernel's own figure "
-		  "depends on "
-		  "page size and THP." },
 	OPTIONS_END,
 };
 
@@ -164,6 +134,19 @@ const struct option_def trials_options[] = {
 	  .min = 1,
 	  .max = 1000,
 	  .help = "Measured executions in a boot." },
+	/* no defaults: what a matrix does not ask for is in no cell's definition */
+	{ .key = "series",
+	  .type = OPT_U64,
+	  .offset = offsetof(struct trials, series_s),
+	  .max = 3600,
+	  .help = "Seconds of guest time that each phase's work is repeated for, after its samples, while counters are "
+		  "read at a fixed rate; `show` draws them. 0 or not given: no series." },
+	{ .key = "series_interval",
+	  .type = OPT_U64,
+	  .offset = offsetof(struct trials, series_interval_ms),
+	  .min = 10,
+	  .max = 60000,
+	  .help = "Guest time between two readings of a series in ms; 1000 if not given." },
 	OPTIONS_END,
 };
 
@@ -180,6 +163,10 @@ const struct option_def skip_options[] = {
 	  .type = OPT_STRINGS,
 	  .offset = offsetof(struct skip_rule, workloads),
 	  .help = "Labels of workloads; all if not given." },
+	{ .key = "limit",
+	  .type = OPT_STRINGS,
+	  .offset = offsetof(struct skip_rule, limits),
+	  .help = "Labels of limits (192m, none); all if not given." },
 	{ .key = "why",
 	  .type = OPT_STRING,
 	  .offset = offsetof(struct skip_rule, why),
@@ -191,17 +178,27 @@ const struct option_def skip_options[] = {
 const struct section sections[] = {
 	{ "matrix", SECTION_NAME, NULL, true, "The name of the matrix: letters, digits, '-' and '_'.", parse_name },
 	{ "guest", SECTION_OPTIONS, guest_options, false, "The machine that every cell boots.", parse_guest },
-	{ "kernels", SECTION_LABELS, kernel_options, true, "The first axis. LABEL: { source: ... } or { image: ... }",
-	  parse_kernels },
+	{ "kernels", SECTION_LABELS, kernel_options, true,
+	  "The first axis. LABEL: { source: ... }, { package: ... } or { image: ... }", parse_kernels },
 	{ "folios", SECTION_LABELS, folio_options, false,
 	  "The second axis: settings written before the workload starts, and read back. Without it: one profile, "
 	  "'default', which asks for nothing. What a profile does not name keeps the kernel's default.",
 	  parse_folios },
 	{ "workloads", SECTION_WORKLOAD, NULL, true, "The third axis. LABEL: { WORKLOAD: { parameters } }",
 	  parse_workloads },
+	{ "limit", SECTION_LIST, NULL, false,
+	  "The fourth axis, if it is given: memory.max of the workload's cgroup, whole MiB or none. [none, 192MiB] "
+	  "makes "
+	  "cells 64k.off.faults.none and 64k.off.faults.192m. A workload that does not fit is killed as a whole.",
+	  parse_limits },
 	{ "trials", SECTION_OPTIONS, trials_options, false, "How often each cell is measured.", parse_trials },
 	{ "skip", SECTION_RULES, skip_options, false,
 	  "Cells that will not run. A rule selects the cells whose labels are in all of its lists.", parse_skips },
+	{ "gates", SECTION_RULES, gate_options, false,
+	  "Limits that `granule run --gate` and `granule gate` hold the run to. A gate fails only where the interval "
+	  "is "
+	  "beyond its limit, and a gate that finds nothing to judge is no pass.",
+	  parse_gates },
 	{ NULL, SECTION_NAME, NULL, false, NULL, NULL },
 };
 
@@ -216,6 +213,8 @@ const char *section_shape_help(enum section_shape shape)
 		return ": { LABEL: { KEY: VALUE, ... }, ... }";
 	case SECTION_WORKLOAD:
 		return ": { LABEL: { WORKLOAD: { KEY: VALUE, ... } }, ... }";
+	case SECTION_LIST:
+		return ": [ VALUE, ... ]";
 	case SECTION_RULES:
 		return ": [ { KEY: VALUE, ... }, ... ]";
 	}

@@ -18,6 +18,7 @@ enum section_shape {
 	SECTION_OPTIONS,  /* one mapping of options */
 	SECTION_LABELS,	  /* LABEL: { options } */
 	SECTION_WORKLOAD, /* LABEL: { WORKLOAD: { its options } } */
+	SECTION_LIST,	  /* a list of values */
 	SECTION_RULES,	  /* a list of { options } */
 };
 
@@ -36,9 +37,21 @@ struct section {
 const char *section_shape_help(enum section_shape shape);
 
 extern const struct option_def skip_options[];
+/* Every label that @rule names under @key must be one of @axis. */
+struct axis;
+struct axes;
+int check_labels(const struct parsing *p, const struct node *rule, const char *key, const struct axis *axis,
+		 struct err *err);
+
+/* Each item of @value, the list of a section of rules (NULL: absent), by @one. */
+typedef int rule_parser(struct parsing *p, const struct section *section, const struct node *node,
+			const struct axes *axes, struct err *err);
+int parse_rules(struct parsing *p, const struct section *section, const struct node *value, rule_parser *one,
+		struct err *err);
+
 extern const struct section sections[]; /* in the order of parsing and help; ends with key NULL */
 
-/* The parsers that the table names, all in entries.c. */
+/* The parsers that the table names, in entries.c and gates.c. */
 int parse_name(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
 	       struct err *err);
 int parse_guest(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
@@ -49,8 +62,12 @@ int parse_folios(struct parsing *p, const struct section *s, const struct node *
 		 struct err *err);
 int parse_workloads(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
 		    struct err *err);
+int parse_limits(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		 struct err *err);
 int parse_trials(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
 		 struct err *err);
+int parse_gates(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		struct err *err);
 int parse_skips(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
 		struct err *err);
 

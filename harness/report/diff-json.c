@@ -122,6 +122,7 @@ json_t *report_diff_json(const struct comparison *c)
 	json_object_set_new(o, "effect", json_real(c->options.effect));
 	json_object_set_new(o, "confidence", json_real(c->options.confidence));
 	json_object_set_new(o, "qemu", string_or_null(c->qemu));
+	json_object_set_new(o, "reused", json_integer((json_int_t)c->n_reused));
 	add_lists(c, o);
 	for (size_t i = 0; i < c->n_pairs; i++)
 		json_array_append_new(pairs, pair_json(&c->pairs[i]));

@@ -115,6 +115,11 @@ static void add_head(const struct comparison *c, struct text *out)
 	what = xasprintf("%s x %s; %g%% intervals over seeds; effects under %g%% do not matter", seeds, samples,
 			 100 * c->options.confidence, 100 * c->options.effect);
 	add_field(out, "boots", what);
+	if (c->n_reused) {
+		_cleanup_free_ char *reused = xasprintf("%zu boots from the result cache", c->n_reused);
+
+		add_field(out, "", reused);
+	}
 	if (c->qemu)
 		add_field(out, "QEMU", c->qemu);
 }

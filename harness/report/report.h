@@ -5,6 +5,8 @@
 #define GRANULE_REPORT_REPORT_H
 
 #include "compare/compare.h"
+#include "compare/gate.h"
+#include "explain/explain.h"
 
 #define REPORT_WIDTH 78
 #define REPORT_SCHEMA "1.0" /* of the JSON; keys are added within a major version, never changed */
@@ -12,6 +14,25 @@
 /* @all: also the metrics that are not in the short table. Owned by the caller. */
 char *report_diff_text(const struct comparison *comparison, bool all, bool colour);
 json_t *report_diff_json(const struct comparison *comparison);
+
+/* Every metric of every pair a line, RFC 4180: for spreadsheets and data frames; columns in results/README.md. */
+char *report_diff_csv(const struct comparison *comparison);
+
+/* Gates: for a terminal (@all: what passed too), CI services' JUnit, a job's summary page, GitHub's annotations. */
+char *report_gate_text(const struct gating *gating, bool all, bool colour);
+char *report_gate_junit(const struct gating *gating);
+char *report_gate_markdown(const struct gating *gating);
+char *report_gate_annotations(const struct gating *gating);
+json_t *report_gate_json(const struct gating *gating);
+/* "64k.off.faults", along an axis "off.faults: 4k -> 64k"; "4445 -> 4890, +10.0%; REASON". Owned by the caller. */
+char *gate_check_where(const struct gate_check *check);
+char *gate_check_words(const struct gate_check *check);
+
+/* Where a difference comes from: a table, folded stacks ("base;PHASE;kernel;FUNCTION COUNT" in instructions per
+ * operation), JSON (results/README.md). */
+char *report_explain_text(const struct explanation *explanation, bool all, bool colour);
+char *report_explain_folded(const struct explanation *explanation);
+json_t *report_explain_json(const struct explanation *explanation);
 
 /* The run: its cells, outcomes and what failed. @ret_failed: some boot is neither ok nor skipped nor unsupported. */
 int report_run_text(const struct run *run, bool colour, char **ret_text, bool *ret_failed, struct err *err);

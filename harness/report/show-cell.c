@@ -144,6 +144,8 @@ static void add_boot_head(struct text *out, const struct shown_boot *b)
 		add_field(out, "stream", stream);
 		text_add(out, "    sha256 %s\n", b->result.sha256);
 	}
+	if (b->result.reused)
+		add_field(out, "reused", "from the result cache: host, steps and wall time are of the boot that ran");
 	if (b->result.wall_s >= 0) {
 		_cleanup_free_ char *wall = xasprintf("%.2f s", b->result.wall_s);
 
@@ -265,6 +267,8 @@ int report_cell_text(const struct run *run, const struct cell_record *cell, unsi
 		add_indented(&out, "console, the crash", boots[i].crash);
 		add_indented(&out, "console, the end", boots[i].tail);
 	}
+	for (size_t i = 0; i < n; i++)
+		show_series_text(&out, &boots[i], colour);
 	add_values(&out, boots, n, colour);
 	for (size_t i = 0; i < n; i++)
 		shown_boot_free(&boots[i]);
@@ -306,6 +310,7 @@ static json_t *boot_json(const struct shown_boot *b)
 	set_string(o, "outcome", outcome_names[b->result.outcome]);
 	set_string(o, "reason", b->result.reason ? b->result.reason : b->measure_error);
 	json_object_set_new(o, "running", json_boolean(b->result.running));
+	json_object_set_new(o, "reused", json_boolean(b->result.reused));
 	if (b->result.dir)
 		set_string(o, "stream_sha256", b->result.sha256);
 	if (b->result.wall_s >= 0)
@@ -337,6 +342,8 @@ static json_t *boot_json(const struct shown_boot *b)
 		json_object_set_new(o, "metrics", measures_json(&b->measures));
 		json_object_set_new(o, "folios_moved", json_boolean(b->measures.folios_moved));
 	}
+	if (b->series.n)
+		json_object_set_new(o, "series", show_series_json(&b->series));
 	return o;
 }
 

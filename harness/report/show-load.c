@@ -50,6 +50,8 @@ static void read_stream(struct shown_boot *shown)
 			k->requested = field_text(&record, 1);
 			k->effective = field_text(&record, 2);
 			k->status = field_text(&record, 3);
+		} else if (record.type == WIRE_SERIES) {
+			series_take(&shown->series, &record);
 		} else if (record.type == WIRE_NOTE && shown->n_notes < 100) {
 			*VEC_PUSH(shown->notes, shown->n_notes) = field_text(&record, 0);
 		}
@@ -68,10 +70,11 @@ static void read_console(struct shown_boot *shown)
 {
 	_cleanup_free_ char *path = path_join(shown->result.dir, "console.log"), *data = NULL;
 	size_t len;
+	bool oom;
 
 	if (file_read(path, CONSOLE_SIZE_MAX, &data, &len, NULL) < 0)
 		return;
-	shown->crash = console_crash(data, len);
+	shown->crash = console_crash(data, len, &oom);
 	shown->tail = console_tail(data, len, TAIL_LINES);
 }
 
@@ -147,6 +150,7 @@ void shown_boot_free(struct shown_boot *shown)
 	for (size_t i = 0; i < shown->n_notes; i++)
 		free(shown->notes[i]);
 	free(shown->notes);
+	series_list_free(&shown->series);
 	for (size_t i = 0; i < shown->n_attempts; i++) {
 		free(shown->attempts[i].dir);
 		free(shown->attempts[i].reason);

@@ -13,7 +13,7 @@
 
 struct cell_summary {
 	size_t by_outcome[OUTCOME_INCOMPLETE + 1];
-	size_t n_boots, n_running;
+	size_t n_boots, n_running, n_reused;
 	double wall_s; /* median, NAN if none says */
 	/* the boots that are not ok, in order */
 	struct summary_boot {
@@ -47,6 +47,7 @@ static int summarize(const struct run *run, const struct cell_record *cell, stru
 		}
 		s.by_outcome[r.outcome]++;
 		s.n_running += r.running;
+		s.n_reused += r.reused;
 		if (r.wall_s >= 0)
 			*VEC_PUSH(walls, n_walls) = r.wall_s;
 		if (r.outcome != OUTCOME_OK) {
@@ -135,7 +136,7 @@ int report_run_text(const struct run *run, bool colour, char **ret_text, bool *r
 						       { NULL, 0, false } };
 	struct table *t = table_new(columns, colour);
 	struct text out = { 0 }, reasons = { 0 };
-	size_t n_boots = 0, n_ok = 0, n_skipped = 0;
+	size_t n_boots = 0, n_ok = 0, n_skipped = 0, n_reused = 0;
 	int rc = 0;
 
 	*ret_failed = false;
@@ -149,6 +150,7 @@ int report_run_text(const struct run *run, bool colour, char **ret_text, bool *r
 		add_reasons(&run->cells[i], &s, &reasons);
 		n_boots += s.n_boots;
 		n_ok += s.by_outcome[OUTCOME_OK];
+		n_reused += s.n_reused;
 		n_skipped += run->cells[i].skip != NULL;
 		summary_free(&s);
 	}
@@ -161,7 +163,10 @@ int report_run_text(const struct run *run, bool colour, char **ret_text, bool *r
 	text_add(&out, "\n%zu cells", run->n_cells);
 	if (n_skipped)
 		text_add(&out, " (%zu skipped)", n_skipped);
-	text_add(&out, "; %zu of %zu boots ok\n", n_ok, n_boots);
+	text_add(&out, "; %zu of %zu boots ok", n_ok, n_boots);
+	if (n_reused)
+		text_add(&out, ", %zu from the result cache", n_reused);
+	text_add(&out, "\n");
 	text_free(&reasons);
 	*ret_text = text_steal(&out);
 	if (rc < 0)
@@ -179,6 +184,7 @@ static json_t *cell_json(const struct cell_record *cell, const struct cell_summa
 	json_object_set_new(o, "basis", cell->skip ? json_null() : json_string(basis_names[cell->basis]));
 	json_object_set_new(o, "boots", json_integer((json_int_t)s->n_boots));
 	json_object_set_new(o, "running", json_integer((json_int_t)s->n_running));
+	json_object_set_new(o, "reused", json_integer((json_int_t)s->n_reused));
 	if (s->wall_s >= 0)
 		json_object_set_new(o, "wall_s", json_real(s->wall_s));
 	for (int i = 0; i <= OUTCOME_INCOMPLETE; i++)

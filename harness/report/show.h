@@ -3,6 +3,8 @@
 #ifndef GRANULE_REPORT_SHOW_H
 #define GRANULE_REPORT_SHOW_H
 
+#include "base/text.h"
+#include "store/series.h"
 #include "store/store.h"
 
 struct knob {
@@ -25,7 +27,8 @@ struct shown_boot {
 	char *measure_error;	  /* owned: why an ok boot has no numbers */
 	struct knob *knobs;	  /* owned */
 	size_t n_knobs;
-	char **notes; /* owned: what the agent wanted known */
+	struct series_list series; /* owned */
+	char **notes;		   /* owned: what the agent wanted known */
 	size_t n_notes;
 	json_t *hello;			/* owned: {key: value} or NULL */
 	json_t *host, *done;		/* owned, or NULL */
@@ -40,5 +43,11 @@ bool outcome_failed(enum outcome outcome);
 int shown_boot_load(const struct run *run, const struct cell_record *cell, unsigned int boot, struct shown_boot *ret,
 		    struct err *err);
 void shown_boot_free(struct shown_boot *shown);
+
+/* ---- show-series.c ---- */
+/* Each series of @boot: a line a counter, its least and most and its course. */
+void show_series_text(struct text *out, const struct shown_boot *boot, bool colour);
+/* [{phase, index, interval_ns, runs, columns[{name, path, word, unit}], rows[[ns, ...]]}]; null where nothing was read. */
+json_t *show_series_json(const struct series_list *list);
 
 #endif

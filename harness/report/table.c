@@ -8,6 +8,10 @@
 #include "base/mem.h"
 #include "report/report.h"
 
+/* Less than this beside its key, and a text goes below it, indented. */
+#define WRAP_ROOM_MIN 16
+#define WRAP_INDENT 8
+
 struct table {
 	struct libscols_table *tb;
 	struct libscols_line *line;
@@ -107,6 +111,13 @@ void text_wrap(struct text *out, const char *first, const char *s, int width)
 	int indent = (int)strlen(first), room = width - indent;
 	bool begun = false;
 
+	/* what a foreign run calls its keys may leave no room beside it: then the text goes below */
+	if (room < WRAP_ROOM_MIN) {
+		add_trimmed(out, 0, first, (size_t)indent);
+		indent = WRAP_INDENT;
+		room = width - indent;
+		begun = true;
+	}
 	do {
 		int cut = (int)strcspn(s, "\n"), full = cut;
 

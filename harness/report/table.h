@@ -25,7 +25,7 @@ void table_cell(struct table *table, int column, const char *text, const char *c
 void table_finish(struct table *table, int indent, struct text *out);
 
 /* Add @s to @out in lines of at most @width columns, broken at blanks, the first behind @first, the rest behind as many
- * blanks. A word that is longer than a line is cut. */
+ * blanks; where @first leaves no room, all below it. A word that is longer than a line is cut. */
 void text_wrap(struct text *out, const char *first, const char *s, int width);
 
 #endif

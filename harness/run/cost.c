@@ -24,34 +24,41 @@ static char *cost_path(const char *workload, json_t *parameters, json_t *trials,
 	return xasprintf("%s/costs/%.16s", cache, sha256);
 }
 
-void cost_record(const struct run *run)
+static void record_cell(const struct cell_record *cell, const double *walls, size_t n)
 {
-	for (size_t i = 0; i < run->n_cells; i++) {
-		const struct cell_record *cell = &run->cells[i];
-		const json_t *workload = json_object_get(cell->definition, "workload");
-		json_t *parameters = json_object_get(workload, "parameters");
-		json_t *trials = json_object_get(cell->definition, "trials");
-		_cleanup_free_ double *walls = xcalloc(cell->boots, sizeof(*walls));
-		_cleanup_free_ char *path = NULL, *text = NULL, *dir = NULL;
-		size_t n = 0;
+	const json_t *workload = json_object_get(cell->definition, "workload");
+	json_t *parameters = json_object_get(workload, "parameters");
+	json_t *trials = json_object_get(cell->definition, "trials");
+	_cleanup_free_ char *path = NULL, *text = NULL, *dir = NULL;
 
-		for (unsigned int boot = 1; !cell->skip && boot <= cell->boots; boot++) {
-			struct boot_result result = { 0 };
+	if (!n || !parameters || !trials)
+		return;
+	path = cost_path(cell->workload, json_deep_copy(parameters), json_deep_copy(trials), cell->page_bytes);
+	text = xasprintf("%.3f\n", stat_median(walls, n));
+	dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+	if (make_dirs(dir, NULL) == 0)
+		file_write(path, text, strlen(text), NULL);
+}
 
-			if (boot_read(run, cell, boot, &result, NULL) < 0)
-				continue;
-			if (result.outcome == OUTCOME_OK && result.wall_s >= 0)
-				walls[n++] = result.wall_s;
-			boot_result_free(&result);
-		}
-		if (!n || !parameters || !trials)
-			continue;
-		path = cost_path(cell->workload, json_deep_copy(parameters), json_deep_copy(trials), cell->page_bytes);
-		text = xasprintf("%.3f\n", stat_median(walls, n));
-		dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-		if (make_dirs(dir, NULL) < 0 || file_write_atomic(path, text, strlen(text), NULL) < 0)
-			return;
+void cost_record(const struct owed *owed)
+{
+	struct walls {
+		double *v; /* owned */
+		size_t n;
+	} *cells = xcalloc(owed->run->n_cells, sizeof(*cells));
+
+	for (size_t i = 0; i < owed->n; i++) {
+		const struct owed_boot *b = &owed->boots[i];
+		struct walls *w = &cells[b->cell - owed->run->cells];
+
+		if (b->outcome == OUTCOME_OK && b->wall_s >= 0)
+			*VEC_PUSH(w->v, w->n) = b->wall_s;
 	}
+	for (size_t i = 0; i < owed->run->n_cells; i++) {
+		record_cell(&owed->run->cells[i], cells[i].v, cells[i].n);
+		free(cells[i].v);
+	}
+	free(cells);
 }
 
 static double seconds_last_time(const struct plan *plan, const struct workload_spec *workload, uint64_t page_bytes)

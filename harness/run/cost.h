@@ -4,10 +4,11 @@
 #ifndef GRANULE_RUN_COST_H
 #define GRANULE_RUN_COST_H
 
+#include "run/owed.h"
 #include "run/plan.h"
 
-/* Remember the median wall time of @run's ok boots, cell by cell. Errors are nobody's business: a guess gets worse. */
-void cost_record(const struct run *run);
+/* Remember the median wall time of the ok boots, cell by cell. Errors are nobody's business: a guess gets worse. */
+void cost_record(const struct owed *owed);
 
 struct cost {
 	double seconds;	  /* of all boots of the runnable cells, one after the other */

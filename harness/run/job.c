@@ -2,6 +2,7 @@
 /* Writes the job's text. Knows the kernel's counters by path, and no workload but through its own steps. */
 #include "run/job.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -9,36 +10,89 @@
 #include "wire/job.h"
 #include "workloads/workload.h"
 
-/* Read before and after every sample. A file that this kernel lacks is recorded as absent. */
-static const char *const watched[] = {
-	"/proc/sys/vm/min_free_kbytes",
-	"/proc/meminfo",
-	"/proc/vmstat",
-	"/sys/kernel/mm/transparent_hugepage/hugepages-*/stats/*",
+/* A file that this kernel lacks is recorded as absent. With words, only its lines that begin with them. */
+static const struct watched {
+	const char *verb; /* "watch": also around every sample; "look": only where memory is measured at rest */
+	const char *path, *words[12];
+} watched[] = {
+	{ "watch", "/proc/sys/vm/min_free_kbytes", { NULL } },
+	{ "watch", "/proc/meminfo", { NULL } },
+	{ "watch", "/proc/vmstat", { NULL } },
+	{ "watch", "/proc/pressure/memory", { NULL } },
+	{ "watch", "/proc/pressure/cpu", { NULL } },
+	{ "watch", "/proc/pressure/io", { NULL } },
+	{ "watch", "/sys/kernel/mm/transparent_hugepage/hugepages-*/stats/*", { NULL } },
+	{ "watch", "/sys/kernel/mm/transparent_hugepage/khugepaged/full_scans", { NULL } },
+	{ "watch", "/sys/kernel/mm/transparent_hugepage/khugepaged/pages_collapsed", { NULL } },
+	{ "look", "/proc/buddyinfo", { NULL } },
+	{ "look",
+	  "/proc/zoneinfo",
+	  { "Node", "pages", "min", "low", "high", "present", "managed", "count:", "high:", "batch:" } },
+	{ "look", "/proc/pagetypeinfo", { "Pages", "Number", "Node" } },
 };
 
-/* Read where the profile says nothing: a default that differs between two kernels is a difference between two cells. */
-static const char *const knobs[] = {
-	"/sys/kernel/mm/transparent_hugepage/enabled",		"/sys/kernel/mm/transparent_hugepage/defrag",
-	"/sys/kernel/mm/transparent_hugepage/shmem_enabled",	"/sys/kernel/mm/transparent_hugepage/use_zero_page",
-	"/sys/kernel/mm/transparent_hugepage/shrink_underused",
+/* The columns of a series; those of one file stand together. Names: store/measure-series.c. */
+static const struct counter {
+	const char *name, *path, *word;
+} counters[] = {
+	{ "charged", "cgroup/memory.current", "-" },	  { "anon", "cgroup/memory.stat", "anon" },
+	{ "file", "cgroup/memory.stat", "file" },	  { "kernel", "cgroup/memory.stat", "kernel" },
+	{ "free", "/proc/meminfo", "MemFree:" },	  { "slab", "/proc/meminfo", "Slab:" },
+	{ "pagetables", "/proc/meminfo", "PageTables:" },
 };
 
-static bool is_set(const struct folio_setting *settings, size_t n, const char *path)
+static void add_steps(const struct folio_profile *folio, uint64_t page_bytes, struct text *job)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(settings[i].path, path))
-			return true;
-	return false;
+	struct folio_step *steps;
+	size_t n;
+
+	folio_steps(folio, page_bytes, &steps, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct folio_step *s = &steps[i];
+
+		if (!strcmp(s->verb, "mount"))
+			job_line(job, s->verb, s->value, s->path, "-", NULL);
+		else if (!strcmp(s->verb, "set"))
+			job_line(job, s->verb, s->path, s->value, s->must ? "must" : "may", NULL);
+		else
+			job_line(job, s->verb, s->path, s->value, s->more, NULL);
+	}
+	folio_steps_free(steps, n);
 }
 
-char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image,
-		struct kernel_version version)
+static void add_watched(struct text *job)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(watched); i++) {
+		text_add(job, "%s\t%s", watched[i].verb, watched[i].path);
+		for (size_t w = 0; w < ARRAY_SIZE(watched[i].words) && watched[i].words[w]; w++)
+			text_add(job, "\t%s", watched[i].words[w]);
+		text_add(job, "\n");
+	}
+}
+
+/* For each phase once more what its first sample ran, behind everything that is measured. */
+static void add_series(const struct trials *trials, struct text *job)
+{
+	_cleanup_free_ char *measured = xstrdup(job->s), *ms = xasprintf("%" PRIu64, trials->series_interval_ms);
+	_cleanup_free_ char *seconds = xasprintf("%" PRIu64, trials->series_s);
+	char *save = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		job_line(job, "counter", counters[i].name, counters[i].path, counters[i].word, NULL);
+	job_line(job, "series", ms, seconds, NULL);
+	for (char *line = strtok_r(measured, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		static const char first[] = "\tsample\t0\t";
+		char *at = starts_with(line, "exec\t") ? strstr(line, first) : NULL;
+
+		if (at)
+			text_add(job, "%.*s\tseries\t0\t%s\n", (int)(at - line), line, at + strlen(first));
+	}
+}
+
+char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image)
 {
 	uint64_t page_bytes = image->page_bytes;
-	struct folio_setting *settings;
 	struct text job = { 0 };
-	size_t n_settings;
 	char number[24];
 
 	snprintf(number, sizeof(number), "%d", JOB_VERSION);
@@ -50,16 +104,16 @@ char *job_build(const struct cell *cell, const struct trials *trials, const stru
 	}
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)page_bytes);
 	job_line(&job, "expect", "page_size", number, NULL);
-	folio_settings(cell->folio, page_bytes, version, &settings, &n_settings);
-	for (size_t i = 0; i < n_settings; i++)
-		job_line(&job, "set", settings[i].path, settings[i].value, settings[i].must ? "must" : "may", NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (!is_set(settings, n_settings, knobs[i]))
-			job_line(&job, "knob", knobs[i], NULL);
-	folio_settings_free(settings, n_settings);
-	for (size_t i = 0; i < ARRAY_SIZE(watched); i++)
-		job_line(&job, "watch", watched[i], NULL);
+	add_steps(cell->folio, page_bytes, &job);
+	add_watched(&job);
+	if (cell->limit) {
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)cell->limit->bytes);
+		job_line(&job, "limit", cell->limit->bytes ? number : "max", NULL);
+	}
 	job_line(&job, "idle", NULL);
+	job_line(&job, "sampler", NULL);
 	cell->workload->type->steps(cell->workload->params, trials, page_bytes, &job);
+	if (trials->series_s)
+		add_series(trials, &job);
 	return text_steal(&job);
 }

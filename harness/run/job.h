@@ -7,7 +7,6 @@
 #include "matrix/folio.h"
 
 /* Owned by the caller. */
-char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image,
-		struct kernel_version version);
+char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "guest/programs.h"
+#include "image/program.h"
 #include "run/job.h"
 #include "wire/job.h"
 #include "workloads/workload.h"
@@ -38,6 +39,12 @@ void plan_free(struct plan *plan)
 		kernel_image_free(plan->images[i]);
 	free(plan->images);
 	free(plan->ready);
+	for (size_t i = 0; i < plan->n_built; i++) {
+		free(plan->built[i].source);
+		free(plan->built[i].object);
+		free(plan->built[i].path);
+	}
+	free(plan->built);
 	cells_free(plan->cells, plan->n_cells);
 	free(plan);
 }
@@ -74,7 +81,7 @@ static int look_up_kernels(struct plan *plan, struct err *err)
 			continue;
 		found = kernel_lookup(spec, &plan->images[k], err);
 		if (found < 0)
-			return err_wrap(err, "%s:%d", matrix->path, spec->line);
+			return matrix_kernel_error(matrix, spec, err);
 		plan->ready[k] = found > 0;
 	}
 	return 0;
@@ -94,7 +101,8 @@ static void skip_impossible(struct plan *plan)
 		size_t k = kernel_index(plan, cell);
 		size_t pair = k * matrix->n_folios + (size_t)(cell->folio - matrix->folios);
 
-		if (cell->skip)
+		/* of a package that was never fetched this is known only then */
+		if (cell->skip || !plan->images[k]->page_bytes || !*plan->images[k]->release)
 			continue;
 		if (!asked[pair]) {
 			asked[pair] = true;
@@ -107,6 +115,9 @@ static void skip_impossible(struct plan *plan)
 		free(why[i]);
 	free(why);
 	free(asked);
+	plan->n_runnable = 0;
+	for (size_t i = 0; i < plan->n_cells; i++)
+		plan->n_runnable += !plan->cells[i].skip;
 }
 
 static int cell_basis(const struct plan *plan, const struct cell *cell, enum basis *ret_basis, char **ret_reason,
@@ -139,42 +150,127 @@ int plan_make(const struct matrix *matrix, const struct host_caps *caps, const c
 	if (look_up_kernels(plan, err) < 0)
 		return -1;
 	skip_impossible(plan);
-	for (size_t i = 0; i < plan->n_cells; i++)
-		plan->n_runnable += !plan->cells[i].skip;
 	*ret_plan = steal_ptr(plan);
+	return 0;
+}
+
+static const char *find_built(const struct plan *plan, const char *source, const char *object)
+{
+	for (size_t i = 0; i < plan->n_built; i++)
+		if (!strcmp(plan->built[i].source, source) && !strcmp(plan->built[i].object, object))
+			return plan->built[i].path;
+	return NULL;
+}
+
+/* Of the workload of @cell, unless another cell had the same. */
+static int build_programs(struct plan *plan, const struct cell *cell, struct err *err)
+{
+	struct programs programs = { 0 };
+	int rc = 0;
+
+	cell->workload->type->programs(cell->workload->params, &programs);
+	for (size_t i = 0; rc == 0 && i < programs.n; i++) {
+		const struct guest_program *p = &programs.v[i];
+		_cleanup_free_ char *object = NULL;
+		char *path = NULL;
+
+		if (!p->source || find_built(plan, p->source, p->built))
+			continue;
+		object = guest_program_path(p->built);
+		rc = program_ensure(p->source, object, &path, err);
+		if (rc == 0)
+			*VEC_PUSH(plan->built, plan->n_built) =
+				(struct built_program){ xstrdup(p->source), xstrdup(p->built), path };
+	}
+	programs_free(&programs);
+	return rc < 0 ? err_wrap(err, "%s:%d: workload '%s'", plan->matrix->path, cell->workload->line,
+				 cell->workload->label)
+		      : 0;
+}
+
+/* Kernel @k still has to be built, fetched or unpacked for a cell that runs. */
+static bool is_owed(const struct plan *plan, size_t k)
+{
+	for (size_t i = 0; !plan->ready[k] && i < plan->n_cells; i++)
+		if (!plan->cells[i].skip && kernel_index(plan, &plan->cells[i]) == k)
+			return true;
+	return false;
+}
+
+/* Where there are cores for it, build several at once. */
+static int build_side_by_side(struct plan *plan, image_progress *progress, void *ctx, struct err *err)
+{
+	_cleanup_free_ const struct kernel_spec **specs = NULL;
+	size_t n = 0, failed;
+
+	for (size_t k = 0; k < plan->matrix->n_kernels; k++)
+		if (is_owed(plan, k) && (plan->matrix->kernels[k].source || plan->matrix->kernels[k].git))
+			*VEC_PUSH(specs, n) = &plan->matrix->kernels[k];
+	if (n < 2 || kernels_side_by_side() < 2 || kernels_build(specs, n, progress, ctx, &failed, err) == 0)
+		return 0;
+	return matrix_kernel_error(plan->matrix, specs[failed], err);
+}
+
+/* Variants last: they start from what the others leave. */
+static int ensure_kernels(struct plan *plan, bool variants, image_progress *progress, void *ctx, bool *built,
+			  struct err *err)
+{
+	for (size_t k = 0; k < plan->matrix->n_kernels; k++) {
+		const struct kernel_spec *spec = &plan->matrix->kernels[k];
+		struct kernel_image *image;
+
+		if ((spec->patches.n > 0) != variants || !is_owed(plan, k))
+			continue;
+		if (kernel_ensure(spec, progress, ctx, &image, err) < 0)
+			return matrix_kernel_error(plan->matrix, spec, err);
+		kernel_image_free(plan->images[k]);
+		plan->images[k] = image;
+		plan->ready[k] = true;
+		*built |= spec->source || spec->git;
+	}
 	return 0;
 }
 
 int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err)
 {
+	const struct workload_spec *last = NULL;
 	bool built = false;
 
 	for (size_t i = 0; i < plan->n_cells; i++) {
-		size_t k = kernel_index(plan, &plan->cells[i]);
-		const struct kernel_spec *spec = plan->cells[i].kernel;
-		struct kernel_image *image;
-
-		if (plan->cells[i].skip || plan->ready[k])
+		if (plan->cells[i].skip || plan->cells[i].workload == last)
 			continue;
-		if (kernel_ensure(spec, progress, ctx, &image, err) < 0)
-			return err_wrap(err, "%s:%d", plan->matrix->path, spec->line);
-		kernel_image_free(plan->images[k]);
-		plan->images[k] = image;
-		plan->ready[k] = true;
-		built |= spec->source != NULL;
+		last = plan->cells[i].workload;
+		if (build_programs(plan, &plan->cells[i], err) < 0)
+			return -1;
 	}
+	if (build_side_by_side(plan, progress, ctx, err) < 0 ||
+	    ensure_kernels(plan, false, progress, ctx, &built, err) < 0 ||
+	    ensure_kernels(plan, true, progress, ctx, &built, err) < 0)
+		return -1;
 	if (built)
 		kernel_drop_sources();
+	skip_impossible(plan);
 	return 0;
+}
+
+/* Where an Image or a checkout lies on this host says nothing about it: digests do. */
+static json_t *definition_of(const struct option_def *options, const void *target)
+{
+	json_t *o = options_json(options, target);
+
+	for (; options->key; options++)
+		if (options->type == OPT_PATH || options->type == OPT_PATHS)
+			json_object_del(o, options->key);
+	return o;
 }
 
 static json_t *kernel_definition(const struct kernel_spec *spec, const struct kernel_image *image)
 {
-	json_t *o = options_json(kernel_options, spec);
+	json_t *o = definition_of(kernel_options, spec), *patches;
 
-	/* where the Image lies on this host says nothing about it */
-	json_object_del(o, "image");
-	json_object_del(o, "modules");
+	/* what these are lies in the digests below */
+	json_object_del(o, "git");
+	json_object_del(o, "commit");
 	if (image) {
 		json_object_set_new(o, "release", json_string(image->release));
 		json_object_set_new(o, "page_bytes", json_integer((json_int_t)image->page_bytes));
@@ -183,6 +279,16 @@ static json_t *kernel_definition(const struct kernel_spec *spec, const struct ke
 		json_object_set_new(o, "origin", json_string(image->origin));
 		if (image->compiler)
 			json_object_set_new(o, "compiler", json_string(image->compiler));
+		if (image->commit)
+			json_object_set_new(o, "commit", json_string(image->commit));
+		if (image->tree)
+			json_object_set_new(o, "tree", json_string(image->tree));
+		if (image->patches.n)
+			json_object_set_new(o, "patches", patches = json_array());
+		for (size_t i = 0; i < image->patches.n; i++)
+			json_array_append_new(patches, json_string(image->patches.v[i]));
+		if (image->packages)
+			json_object_set_new(o, "packages", json_string(image->packages));
 		if (image->n_modules)
 			json_object_set_new(o, "modules", json_string(image->modules_sha256));
 	}
@@ -196,12 +302,14 @@ static json_t *cell_definition(const struct plan *plan, const struct cell *cell)
 	json_t *o = json_object(), *workload = json_object();
 
 	json_object_set_new(workload, "type", json_string(type->name));
-	json_object_set_new(workload, "parameters", options_json(type->options, cell->workload->params));
+	json_object_set_new(workload, "parameters", definition_of(type->options, cell->workload->params));
 	json_object_set_new(o, "workload", workload);
 	json_object_set_new(o, "kernel", kernel_definition(cell->kernel, plan->images[kernel_index(plan, cell)]));
 	json_object_set_new(o, "folio", options_json(folio_options, cell->folio));
 	json_object_set_new(o, "guest", options_json(guest_options, &matrix->guest));
 	json_object_set_new(o, "trials", options_json(trials_options, &matrix->trials));
+	if (cell->limit)
+		json_object_set_new(o, "limit", json_string(cell->limit->label));
 	return o;
 }
 
@@ -247,10 +355,11 @@ static const char *digest_of(struct digests *d, const char *path, struct err *er
 	return one->sha256;
 }
 
-static int add_program(struct cell_record *r, const char *guest_path, const char *built, struct digests *digests,
+/* @host_path becomes the record's. */
+static int add_program(struct cell_record *r, const char *guest_path, char *path, struct digests *digests,
 		       struct err *err)
 {
-	_cleanup_free_ char *host_path = guest_program_path(built);
+	_cleanup_free_ char *host_path = path;
 	const char *sha256 = digest_of(digests, host_path, err);
 	struct cell_program *p;
 
@@ -263,15 +372,21 @@ static int add_program(struct cell_record *r, const char *guest_path, const char
 	return 0;
 }
 
-static int add_programs(struct cell_record *r, const struct workload_spec *workload, struct digests *digests,
-			struct err *err)
+static int add_programs(const struct plan *plan, struct cell_record *r, const struct workload_spec *workload,
+			struct digests *digests, struct err *err)
 {
 	struct programs programs = { 0 };
-	int rc = add_program(r, "init", "agent", digests, err);
+	int rc = add_program(r, "init", guest_program_path("agent"), digests, err);
 
 	workload->type->programs(workload->params, &programs);
-	for (size_t i = 0; rc == 0 && i < programs.n; i++)
-		rc = add_program(r, programs.v[i].guest_path, programs.v[i].built, digests, err);
+	for (size_t i = 0; rc == 0 && i < programs.n; i++) {
+		const struct guest_program *p = &programs.v[i];
+
+		rc = add_program(r, p->guest_path,
+				 p->source ? xstrdup(find_built(plan, p->source, p->built))
+					   : guest_program_path(p->built),
+				 digests, err);
+	}
 	programs_free(&programs);
 	return rc;
 }
@@ -289,15 +404,25 @@ static void add_modules(struct cell_record *r, const struct kernel_image *image)
 	}
 }
 
+static void add_basis_note(const struct workload_spec *workload, struct cell_record *r)
+{
+	const char *note = workload->type->basis_note ? workload->type->basis_note(workload->params, r->basis) : NULL;
+	_cleanup_free_ char *reason = r->basis_reason;
+
+	r->basis_reason = note ? xasprintf("%s; %s", reason, note) : steal_ptr(reason);
+}
+
 static int fill_runnable(const struct plan *plan, const struct cell *cell, struct cell_record *r,
 			 struct digests *digests, struct err *err)
 {
 	const struct matrix *matrix = plan->matrix;
 	const struct kernel_image *image = plan->images[kernel_index(plan, cell)];
 	struct kernel_version version = image_version(image);
+	_cleanup_free_ char *words = NULL;
 
 	if (cell_basis(plan, cell, &r->basis, &r->basis_reason, err) < 0)
 		return err_wrap(err, "cell %s", cell->id);
+	add_basis_note(cell->workload, r);
 	r->kernel_path = path_absolute(image->path);
 	r->kernel_sha256 = xstrdup(image->sha256);
 	r->kernel_release = xstrdup(image->release);
@@ -307,15 +432,16 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	r->memory_bytes = matrix->guest.memory_bytes;
 	r->timeout_s = matrix->guest.timeout_s;
 	r->cpu_model = xstrdup(cpu_model(r->basis, image->page_bytes, version));
-	r->command_line =
-		cell->kernel->append ? xasprintf("%s %s", COMMAND_LINE, cell->kernel->append) : xstrdup(COMMAND_LINE);
-	r->job = job_build(cell, &matrix->trials, image, version);
+	words = folio_command_line(cell->folio);
+	r->command_line = xasprintf("%s%s%s%s%s", COMMAND_LINE, words ? " " : "", words ? words : "",
+				    cell->kernel->append ? " " : "", cell->kernel->append ? cell->kernel->append : "");
+	r->job = job_build(cell, &matrix->trials, image);
 	r->work_bytes = cell->workload->type->work_bytes
 				? cell->workload->type->work_bytes(cell->workload->params, image->page_bytes)
 				: 0;
 	r->asks_folios = folio_asks(cell->folio);
 	add_modules(r, image);
-	return add_programs(r, cell->workload, digests, err);
+	return add_programs(plan, r, cell->workload, digests, err);
 }
 
 int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t *ret_n, struct err *err)
@@ -336,6 +462,8 @@ int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t
 		add_axis(r, "kernels", cell->kernel->label);
 		add_axis(r, "folios", cell->folio->label);
 		add_axis(r, "workloads", cell->workload->label);
+		if (cell->limit)
+			add_axis(r, "limit", cell->limit->label);
 		r->definition = cell_definition(plan, cell);
 		if (!cell->skip)
 			rc = fill_runnable(plan, cell, r, &digests, err);

@@ -8,6 +8,10 @@
 #include "matrix/matrix.h"
 #include "store/store.h"
 
+struct built_program {
+	char *source, *object, *path; /* owned */
+};
+
 struct plan {
 	const struct matrix *matrix;  /* borrowed */
 	const struct host_caps *caps; /* borrowed */
@@ -15,6 +19,8 @@ struct plan {
 	bool *ready;		      /* owned: the Image exists; else plan_build() makes it */
 	struct cell *cells;	      /* owned; skip holds the reason, whoever found it */
 	size_t n_cells, n_runnable;
+	struct built_program *built; /* owned: what plan_build() made of the user's C files */
+	size_t n_built;
 };
 
 /* Look the kernels up (building nothing) and find what cannot exist. @only: a glob that a cell's id must match to be
@@ -27,7 +33,8 @@ static inline void plan_free_p(struct plan **plan)
 	plan_free(*plan);
 }
 
-/* Build the kernels that runnable cells need and that are not there; the unpacked sources go after the last one. */
+/* Build the programs that runnable cells need, then build or fetch their kernels, where they are not there; the unpacked
+ * sources go after the last one. What a kernel that was fetched cannot do is known, and skipped, only now. */
 int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err);
 
 /* The plan's cells as they go into cells.jsonl, skipped ones included; after plan_build(). */

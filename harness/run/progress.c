@@ -51,8 +51,13 @@ void progress_finish(struct progress *p, size_t slot, enum outcome outcome, cons
 			g->cell->id, g->boot, outcome_names[outcome], reason ? ": " : "", reason ? reason : "",
 			seconds_since(g->began_ns));
 	}
-	free(g->stream_path);
-	*g = (struct progress_guest){ 0 };
+	progress_drop(p, slot);
+}
+
+void progress_drop(struct progress *p, size_t slot)
+{
+	free(p->guests[slot].stream_path);
+	p->guests[slot] = (struct progress_guest){ 0 };
 }
 
 void progress_clear(struct progress *p)

@@ -34,6 +34,8 @@ void progress_free(struct progress *p);
 void progress_start(struct progress *p, size_t slot, const struct cell_record *cell, unsigned int boot);
 /* A boot ended: plain mode prints its line, a terminal prints one only for what went wrong. */
 void progress_finish(struct progress *p, size_t slot, enum outcome outcome, const char *reason);
+/* It was another process's boot. */
+void progress_drop(struct progress *p, size_t slot);
 /* Redraw if it is time to. */
 void progress_tick(struct progress *p);
 /* Wipe the drawn lines, before something else is printed. */

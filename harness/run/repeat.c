@@ -114,6 +114,8 @@ int repeat_run(const struct run *run, struct repeat *repeats, size_t n, const st
 		return -1;
 	chosen.wanted = is_chosen;
 	chosen.wanted_ctx = &wanted;
+	/* what is in the cache proves nothing: repeating is booting */
+	chosen.reuse = NULL;
 	if (schedule_run(again, &chosen, &result, err) < 0) {
 		remove_tree(dir, NULL);
 		return -1;
@@ -123,7 +125,7 @@ int repeat_run(const struct run *run, struct repeat *repeats, size_t n, const st
 			return -1;
 		identical = identical && repeats[i].identical;
 	}
-	if (identical)
+	if (identical && !options->count)
 		remove_tree(dir, NULL);
 	else
 		*ret_dir = steal_ptr(dir);
@@ -132,7 +134,8 @@ int repeat_run(const struct run *run, struct repeat *repeats, size_t n, const st
 
 static const char *type_name(uint16_t type)
 {
-	static const char *const names[] = { "?", "HELLO", "STEP", "SETTING", "FILE", "EXEC", "NOTE", "END" };
+	static const char *const names[] = { "?",    "HELLO", "STEP", "SETTING", "FILE",
+					     "EXEC", "NOTE",  "END",  "SERIES",	 "FILES" };
 
 	return type < ARRAY_SIZE(names) ? names[type] : "?";
 }
@@ -154,7 +157,7 @@ char *stream_difference(const char *a, size_t a_len, const char *b, size_t b_len
 			return xasprintf("record %u: one stream ends here", seq);
 		if (at_a - from_a == at_b - from_b && !memcmp(a + from_a, b + from_b, at_a - from_a))
 			continue;
-		if (ra.type == WIRE_FILE)
+		if (ra.type == WIRE_FILE || ra.type == WIRE_FILES)
 			wire_text(&ra, 4, what, sizeof(what));
 		else
 			wire_text(&ra, 0, what, sizeof(what));

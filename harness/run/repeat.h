@@ -20,7 +20,7 @@ int repeat_choose(const struct run *run, unsigned int sample, struct repeat **re
 void repeats_free(struct repeat *repeats, size_t n);
 
 /* Boot them again. @ret_dir: the scratch run directory, owned by the caller; removed already (and NULL) if all were
- * identical. */
+ * identical and nothing was counted. */
 int repeat_run(const struct run *run, struct repeat *repeats, size_t n, const struct schedule_options *options,
 	       char **ret_dir, struct err *err);
 

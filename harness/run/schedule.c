@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Pays owed boots with granule-boot processes. The run directory is the only truth: a boot counts as paid when reading
- * it says so, whatever the process that ran it returned. */
+/* Processes: when to start a granule-boot, for how many guests there is room, what to do when one is gone. A boot counts
+ * as paid when reading it says so, whatever the process that ran it returned. */
 #include "run/schedule.h"
 
 #include <errno.h>
@@ -14,110 +14,49 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "guest/programs.h"
+#include "guest/slot.h"
+#include "run/cost.h"
+#include "run/hold.h"
 #include "run/progress.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
-#define TRIES_MAX 3 /* of one boot in one run of the scheduler, when granule-boot itself dies */
+#define POLL_NS (500 * NSEC_PER_MSEC) /* of what other processes are at */
+#define KILLS_MAX 3		      /* of one boot's granule-boots in one run of the scheduler */
 /* What QEMU needs beside the guest's memory. */
 #define GUEST_OVERHEAD_BYTES (UINT64_C(256) << 20)
 
-struct owed {
-	const struct cell_record *cell;
-	unsigned int boot;
-	unsigned int tries;
-};
-
 struct worker {
 	pid_t pid; /* 0: free */
-	size_t owed;
+	size_t index;
+	unsigned int killed; /* how often a granule-boot of this boot was */
 };
 
 struct scheduler {
 	const struct run *run;
 	const struct schedule_options *options;
-	struct owed *owed;
-	size_t n_owed, next;
+	struct owed owed;
 	struct worker *workers;
 	size_t n_workers, n_running;
-	uint64_t memory_used;
+	uint64_t memory_used, polled_ns;
 	struct progress progress;
-	bool interrupted, host_failed, said_waiting;
+	size_t n_reused;
+	bool taking; /* there may be more in the cache */
+	bool interrupted, host_failed, said_waiting, said_cache;
 	struct err *err;
 };
-
-bool outcome_owed(enum outcome outcome)
-{
-	return outcome == OUTCOME_NOT_RUN || outcome == OUTCOME_INCOMPLETE || outcome == OUTCOME_HOST_FAILED;
-}
 
 static uint64_t cell_memory(const struct cell_record *cell)
 {
 	return cell->memory_bytes + GUEST_OVERHEAD_BYTES;
 }
 
-static bool is_wanted(const struct schedule_options *options, const struct cell_record *cell, unsigned int boot)
+static bool is_wanted(void *ctx, const struct cell_record *cell, unsigned int boot)
 {
-	if (cell->skip || boot > cell->boots)
-		return false;
-	return !options->wanted || options->wanted(options->wanted_ctx, cell, boot);
-}
+	const struct scheduler *s = ctx;
+	const struct schedule_options *o = s->options;
 
-static unsigned int boots_max(const struct run *run)
-{
-	unsigned int most = 0;
-
-	for (size_t i = 0; i < run->n_cells; i++)
-		if (!run->cells[i].skip && run->cells[i].boots > most)
-			most = (unsigned int)run->cells[i].boots;
-	return most;
-}
-
-/* What reading says of a boot. One that a killed scheduler left behind with its granule-boot alive is that process's to
- * finish: wait for it. */
-static enum outcome settled_outcome(struct scheduler *s, const struct cell_record *cell, unsigned int boot)
-{
-	for (;;) {
-		struct timespec tick = { .tv_nsec = TICK_NS };
-		struct boot_result result = { 0 };
-		enum outcome outcome;
-		bool running;
-
-		if (boot_read(s->run, cell, boot, &result, NULL) < 0)
-			return boot_outcome(s->run, cell, boot);
-		outcome = result.outcome;
-		running = result.running && outcome_owed(outcome);
-		boot_result_free(&result);
-		if (!running)
-			return outcome;
-		if (!s->said_waiting)
-			fprintf(stderr, "granule: waiting for %s boot %u, which another process runs\n", cell->id,
-				boot);
-		s->said_waiting = true;
-		nanosleep(&tick, NULL);
-	}
-}
-
-static void find_owed(struct scheduler *s, struct schedule_result *result)
-{
-	unsigned int most = boots_max(s->run);
-
-	for (unsigned int boot = 1; boot <= most; boot++) {
-		for (size_t i = 0; i < s->run->n_cells; i++) {
-			const struct cell_record *cell = &s->run->cells[i];
-			struct owed *o;
-
-			if (!is_wanted(s->options, cell, boot))
-				continue;
-			result->n_boots++;
-			if (!outcome_owed(settled_outcome(s, cell, boot))) {
-				result->n_done_before++;
-				continue;
-			}
-			o = VEC_PUSH(s->owed, s->n_owed);
-			o->cell = cell;
-			o->boot = boot;
-		}
-	}
+	return (!o->wanted || o->wanted(o->wanted_ctx, cell, boot)) &&
+	       owed_in_shard((size_t)(cell - s->run->cells), boot, o->shard, o->n_shards);
 }
 
 /* As many guests as cores and memory allow: an emulated guest keeps one core busy for each of its vCPUs. */
@@ -135,86 +74,180 @@ static unsigned int jobs_allowed(const struct scheduler *s)
 	return jobs ? (unsigned int)jobs : 1;
 }
 
-static int start_boot(struct scheduler *s, size_t slot, size_t index)
+static pid_t spawn_boot(struct scheduler *s, const struct owed_boot *b)
 {
-	struct owed *o = &s->owed[index];
+	bool adopt = b->state == OWED_ADOPT;
 	_cleanup_free_ char *program = granule_program_path("granule-boot");
-	_cleanup_free_ char *boot = xasprintf("%u", o->boot);
+	_cleanup_free_ char *attempt = xasprintf("%u", adopt ? b->attempt : b->attempt + 1);
+	_cleanup_free_ char *boot = xasprintf("%u", b->boot);
 	char *argv[16];
 	size_t n = 0;
-	pid_t pid;
 
 	argv[n++] = program;
 	if (s->options->connect) {
 		argv[n++] = (char *)"--connect";
 		argv[n++] = (char *)s->options->connect;
 	}
+	if (s->options->count)
+		argv[n++] = (char *)"--count";
 	if (s->options->fake)
 		argv[n++] = (char *)"--fake";
+	argv[n++] = (char *)(adopt ? "--adopt" : "--attempt");
+	argv[n++] = attempt;
 	argv[n++] = s->run->dir;
-	argv[n++] = o->cell->id;
+	argv[n++] = b->cell->id;
 	argv[n++] = boot;
 	argv[n] = NULL;
-	pid = proc_spawn(argv, -1, s->err);
+	return proc_spawn(argv, -1, s->err);
+}
+
+static void start_boot(struct scheduler *s, size_t slot, size_t index, unsigned int killed)
+{
+	struct owed_boot *b = &s->owed.boots[index];
+	pid_t pid = spawn_boot(s, b);
+
 	if (pid < 0) {
 		s->host_failed = true;
-		return -1;
+		return;
 	}
-	o->tries++;
-	s->workers[slot] = (struct worker){ .pid = pid, .owed = index };
+	owed_take(&s->owed, index);
+	s->workers[slot] = (struct worker){ .pid = pid, .index = index, .killed = killed };
 	s->n_running++;
-	s->memory_used += cell_memory(o->cell);
-	progress_start(&s->progress, slot, o->cell, o->boot);
-	return 0;
+	s->memory_used += cell_memory(b->cell);
+	progress_start(&s->progress, slot, b->cell, b->boot);
+}
+
+/* Pay a boot from the cache. False: it has to be booted. */
+static bool take_known(struct scheduler *s, size_t index)
+{
+	const struct owed_boot *b = &s->owed.boots[index];
+	struct boot_result result = { 0 };
+	enum owed_state state;
+
+	/* where an attempt cannot be written granule-boot finds the same, and its sentence is recorded */
+	if (!s->options->reuse || b->state != OWED_START ||
+	    reuse_take(s->options->reuse, s->run, b->cell, b->boot, b->attempt + 1, NULL) <= 0 ||
+	    boot_read(s->run, b->cell, b->boot, &result, NULL) < 0)
+		return false;
+	state = owed_settle(&s->owed, index, &result);
+	boot_result_free(&result);
+	s->n_reused += state == OWED_PAID;
+	s->progress.n_done_before += state == OWED_PAID;
+	return state == OWED_PAID;
+}
+
+/* What was booted is there for the next run. A cache that cannot keep it is no reason to stop this one. */
+static void keep(struct scheduler *s, const struct owed_boot *b, const struct boot_result *result)
+{
+	struct err err = ERR_INIT;
+
+	if (!s->options->reuse || reuse_keep(s->options->reuse, b->cell, b->boot, result, &err) == 0)
+		return;
+	if (err.kind == ERR_HOST && s->said_cache)
+		return;
+	s->said_cache |= err.kind == ERR_HOST;
+	progress_clear(&s->progress);
+	fprintf(stderr, "granule: %s%s\n", err.kind == ERR_HOST ? "results are not kept: " : "", err.msg);
+}
+
+/* The next boot that the cache does not have, SIZE_MAX: none. It is searched for a tick at most, then signals and guests
+ * are looked after. */
+static size_t next_to_boot(struct scheduler *s, uint64_t until)
+{
+	for (;;) {
+		size_t others, index = owed_next(&s->owed, &others);
+
+		s->progress.n_done += others;
+		s->taking = index != SIZE_MAX && now_ns() >= until;
+		if (index == SIZE_MAX || s->taking)
+			return SIZE_MAX;
+		if (!take_known(s, index))
+			return index;
+	}
 }
 
 static void fill_slots(struct scheduler *s)
 {
-	for (size_t slot = 0; slot < s->n_workers && s->next < s->n_owed; slot++) {
-		uint64_t memory = cell_memory(s->owed[s->next].cell);
+	uint64_t until = now_ns() + TICK_NS;
+
+	for (size_t slot = 0; slot < s->n_workers && !s->host_failed; slot++) {
+		size_t index;
 
 		if (s->workers[slot].pid)
 			continue;
+		index = next_to_boot(s, until);
 		/* one guest always runs, or a run on a small host would never end */
-		if (s->n_running && s->memory_used + memory > s->options->memory_bytes)
+		if (index == SIZE_MAX || (s->n_running && s->memory_used + cell_memory(s->owed.boots[index].cell) >
+								  s->options->memory_bytes))
 			return;
-		if (start_boot(s, slot, s->next) < 0)
-			return;
-		s->next++;
+		start_boot(s, slot, index, 0);
 	}
+}
+
+/* Not an end that a guest, another process or a person brought about. */
+static bool failed_to_run(int code)
+{
+	return code && code != BOOT_EXIT_TAKEN && code < 128;
+}
+
+/* What the granule-boot in @slot left behind needs somebody still: another try, an adoption, or the run's end. Returns
+ * the sentence behind its outcome. */
+static const char *what_next(struct scheduler *s, const struct worker *w, const struct boot_result *result, int code)
+{
+	const struct owed_boot *b = &s->owed.boots[w->index];
+	bool killed = code > 128;
+
+	if (s->interrupted || b->state == OWED_PAID || b->state == OWED_ELSEWHERE)
+		return result->reason;
+	if ((result->outcome == OUTCOME_HOST_FAILED && !result->starved) || failed_to_run(code)) {
+		s->host_failed = true;
+	} else if (b->state == OWED_LEFT || (killed && w->killed + 1 >= KILLS_MAX)) {
+		/* a guest that is starved or torn costs its boot; a granule-boot that does not live costs the run */
+		s->host_failed = killed || !result->closed;
+	} else {
+		return !killed			? result->reason
+		       : b->state == OWED_ADOPT ? "granule-boot was killed; its guest is adopted"
+						: "granule-boot was killed; once more";
+	}
+	if (s->host_failed && s->err->kind == ERR_NONE)
+		err_set(s->err, ERR_HOST, "cell %s boot %u: %s (granule-boot ended with %d)", b->cell->id, b->boot,
+			result->reason ? result->reason : outcome_names[result->outcome], code);
+	return result->reason;
 }
 
 /* granule-boot is gone: what does reading say? */
 static void settle(struct scheduler *s, size_t slot, int status)
 {
-	size_t index = s->workers[slot].owed;
-	struct owed *o = &s->owed[index];
+	const struct worker w = s->workers[slot];
+	const struct owed_boot *b = &s->owed.boots[w.index];
 	struct boot_result result = { 0 };
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	enum owed_state state;
+	const char *reason;
 
 	s->workers[slot] = (struct worker){ 0 };
 	s->n_running--;
-	s->memory_used -= cell_memory(o->cell);
-	if (boot_read(s->run, o->cell, o->boot, &result, s->err) < 0) {
+	s->memory_used -= cell_memory(b->cell);
+	if (boot_read(s->run, b->cell, b->boot, &result, s->err) < 0) {
 		s->host_failed = true;
 		progress_finish(&s->progress, slot, OUTCOME_HOST_FAILED, NULL);
 		return;
 	}
-	if (outcome_owed(result.outcome) && !s->interrupted) {
-		if (WIFSIGNALED(status) && o->tries < TRIES_MAX) {
-			progress_finish(&s->progress, slot, result.outcome, "granule-boot was killed; once more");
-			s->progress.n_done--;
-			if (start_boot(s, slot, index) < 0)
-				s->host_failed = true;
-			boot_result_free(&result);
-			return;
-		}
-		s->host_failed = true;
-		if (s->err->kind == ERR_NONE)
-			err_set(s->err, ERR_HOST, "cell %s boot %u: %s (granule-boot ended with %d)", o->cell->id,
-				o->boot, result.reason ? result.reason : outcome_names[result.outcome], code);
+	state = owed_settle(&s->owed, w.index, &result);
+	keep(s, b, &result);
+	reason = what_next(s, &w, &result, code);
+	if (code > 128 && !s->options->fake)
+		slots_sweep();
+	if (state == OWED_ELSEWHERE)
+		progress_drop(&s->progress, slot);
+	else
+		progress_finish(&s->progress, slot, result.outcome, reason);
+	if (state == OWED_START || state == OWED_ADOPT) {
+		s->progress.n_done--;
+		/* at once, so that kills of this boot are counted */
+		if (!s->interrupted && !s->host_failed)
+			start_boot(s, slot, w.index, w.killed + (code > 128));
 	}
-	progress_finish(&s->progress, slot, result.outcome, result.reason);
 	boot_result_free(&result);
 }
 
@@ -238,7 +271,7 @@ static void end_guests(struct scheduler *s)
 
 static void wait_a_little(struct scheduler *s, const sigset_t *signals)
 {
-	struct timespec tick = { .tv_nsec = TICK_NS };
+	struct timespec tick = { .tv_nsec = s->taking ? 0 : TICK_NS };
 	int sig = sigtimedwait(signals, NULL, &tick);
 
 	if (sig == SIGINT || sig == SIGTERM) {
@@ -250,6 +283,36 @@ static void wait_a_little(struct scheduler *s, const sigset_t *signals)
 		s->interrupted = true;
 		end_guests(s);
 	}
+}
+
+static void look_at_others(struct scheduler *s)
+{
+	uint64_t now = now_ns();
+
+	if (now - s->polled_ns >= POLL_NS) {
+		s->polled_ns = now;
+		s->progress.n_done += owed_poll(&s->owed);
+	}
+	if (s->n_running || s->said_waiting || s->taking)
+		return;
+	progress_clear(&s->progress);
+	fprintf(stderr, "granule: waiting for %zu boots that other processes are at\n",
+		owed_count(&s->owed, OWED_ELSEWHERE));
+	s->said_waiting = true;
+}
+
+static bool is_finished(struct scheduler *s)
+{
+	size_t others;
+	bool more;
+
+	if (s->n_running)
+		return false;
+	if (s->interrupted || s->host_failed)
+		return true;
+	more = owed_next(&s->owed, &others) != SIZE_MAX;
+	s->progress.n_done += others;
+	return !more && !owed_count(&s->owed, OWED_ELSEWHERE);
 }
 
 static void run_all(struct scheduler *s)
@@ -264,12 +327,11 @@ static void run_all(struct scheduler *s)
 	/* a killed granule-boot leaves its QEMU to us, so that it can be reaped */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	for (;;) {
-		bool stopping = s->interrupted || s->host_failed;
-
-		if (!stopping)
+		if (!s->interrupted && !s->host_failed)
 			fill_slots(s);
-		if (!s->n_running && (s->interrupted || s->host_failed || s->next == s->n_owed))
+		if (is_finished(s))
 			break;
+		look_at_others(s);
 		wait_a_little(s, &signals);
 		reap(s);
 		progress_tick(&s->progress);
@@ -278,39 +340,58 @@ static void run_all(struct scheduler *s)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-static void count_outcomes(const struct run *run, const struct schedule_options *options,
-			   struct schedule_result *result)
+static void count_outcomes(const struct scheduler *s, struct schedule_result *result)
 {
-	for (size_t i = 0; i < run->n_cells; i++)
-		for (unsigned int boot = 1; boot <= run->cells[i].boots; boot++)
-			if (is_wanted(options, &run->cells[i], boot))
-				result->by_outcome[boot_outcome(run, &run->cells[i], boot)]++;
+	for (size_t i = 0; i < s->owed.n; i++)
+		result->by_outcome[s->owed.boots[i].outcome]++;
+}
+
+static int lock_run(const struct run *run, struct err *err)
+{
+	_cleanup_free_ char *path = path_join(run->dir, "lock");
+	int lock = lock_file(path, false, err);
+
+	if (lock == -2)
+		return err_set(err, ERR_HOST,
+			       "%s: another granule is running it; `granule run --join %s` works beside it", run->dir,
+			       run->dir);
+	return lock;
 }
 
 int schedule_run(const struct run *run, const struct schedule_options *options, struct schedule_result *ret_result,
 		 struct err *err)
 {
-	_cleanup_free_ char *lock_path = path_join(run->dir, "lock");
-	_cleanup_close_ int lock = lock_file(lock_path, false, err);
+	_cleanup_close_ int lock = options->join ? -1 : lock_run(run, err);
+	_cleanup_(holds_end) struct holds holds = { 0 };
 	struct err first = ERR_INIT;
 	struct scheduler s = { .run = run, .options = options, .err = &first, .said_waiting = options->quiet };
 
 	*ret_result = (struct schedule_result){ 0 };
-	if (lock == -2)
-		return err_set(err, ERR_HOST, "%s: another granule is running it", run->dir);
-	if (lock < 0)
+	if (!options->join && lock < 0)
 		return -1;
-	find_owed(&s, ret_result);
+	holds_take(run, &holds);
+	/* what killed processes left, of whatever run */
+	if (!options->fake)
+		slots_sweep();
+	owed_init(&s.owed, run, is_wanted, &s);
+	ret_result->n_boots = s.owed.n;
+	ret_result->n_done_before = s.owed.n_done_before;
 	s.n_workers = jobs_allowed(&s);
 	s.workers = xcalloc(s.n_workers, sizeof(*s.workers));
 	progress_init(&s.progress, run, s.n_workers, options->plain, options->quiet);
 	s.progress.n_total = ret_result->n_boots;
 	s.progress.n_done_before = ret_result->n_done_before;
 	run_all(&s);
+	ret_result->n_reused = s.n_reused;
+	if (!options->fake)
+		slots_sweep();
 	progress_free(&s.progress);
 	free(s.workers);
-	free(s.owed);
-	count_outcomes(run, options, ret_result);
+	count_outcomes(&s, ret_result);
+	/* a guest that counts its instructions takes longer than another */
+	if (!options->count)
+		cost_record(&s.owed);
+	owed_free(&s.owed);
 	if (s.interrupted)
 		return err_set(err, ERR_INTERRUPTED, "interrupted; `granule run --resume %s` goes on", run->dir);
 	if (s.host_failed)

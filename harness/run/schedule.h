@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The schedule: which boots of a run are still owed, and granule-boot processes that pay them, never more at a time
- * than cores and memory allow. Cells interleave: every cell's boot 1, then every cell's boot 2. */
+/* The schedule: granule-boot processes that pay the boots that a run still owes, never more at a time than cores and
+ * memory allow. Cells interleave: every cell's boot 1, then every cell's boot 2. Several schedulers may be at one run:
+ * claims decide who takes a boot, and the last one waits for what the others are at. */
 #ifndef GRANULE_RUN_SCHEDULE_H
 #define GRANULE_RUN_SCHEDULE_H
 
-#include "store/store.h"
+#include "run/owed.h"
+#include "run/reuse.h"
 
 struct schedule_options {
 	unsigned int jobs;     /* guests at a time at most; 0: as many as cores and memory allow */
@@ -15,12 +17,18 @@ struct schedule_options {
 	/* Only boots that this accepts are run and counted; NULL: all. */
 	bool (*wanted)(void *ctx, const struct cell_record *cell, unsigned int boot);
 	void *wanted_ctx;
-	bool plain; /* progress as plain lines (no terminal, or CI) */
+	/* where boots that ran before are found, and new ones kept; NULL: every boot is booted */
+	struct reuse *reuse;
+	bool join;		      /* beside others; else being alone is insisted on */
+	unsigned int shard, n_shards; /* only this part of the run's boots, from 1; 0: all */
+	bool count;		      /* granule-boot --count */
+	bool plain;		      /* progress as plain lines (no terminal, or CI) */
 	bool quiet;
 };
 
 struct schedule_result {
 	size_t n_boots, n_done_before;		   /* owed in all; complete when this began */
+	size_t n_reused;			   /* taken from the cache by this */
 	size_t by_outcome[OUTCOME_INCOMPLETE + 1]; /* of boots, at the end */
 };
 
@@ -29,8 +37,5 @@ struct schedule_result {
  * set in every case. */
 int schedule_run(const struct run *run, const struct schedule_options *options, struct schedule_result *ret_result,
 		 struct err *err);
-
-/* May this outcome be tried again by --resume? What the guest decided stays. */
-bool outcome_owed(enum outcome outcome);
 
 #endif

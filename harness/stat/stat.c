@@ -3,6 +3,7 @@
 #include "stat/stat.h"
 
 #include <gsl/gsl_cdf.h>
+#include <gsl/gsl_fit.h>
 #include <math.h>
 #include <string.h>
 
@@ -38,6 +39,16 @@ double stat_max(const double *v, size_t n)
 	for (size_t i = 1; i < n; i++)
 		most = v[i] > most ? v[i] : most;
 	return most;
+}
+
+double stat_slope(const double *x, const double *y, size_t n)
+{
+	double at_zero, slope, cov00, cov01, cov11, sum_of_squares;
+
+	if (n < 2 || stat_min(x, n) == stat_max(x, n))
+		return NAN;
+	gsl_fit_linear(x, 1, y, 1, n, &at_zero, &slope, &cov00, &cov01, &cov11, &sum_of_squares);
+	return slope;
 }
 
 static int by_value(const void *a, const void *b)

@@ -13,6 +13,7 @@
 #include "wire/wire.h"
 
 #define REASON_MAX 400
+#define LINE_QUOTED_MAX 160 /* of a console, in a reason */
 
 struct scan {
 	bool complete; /* ends in END, everything before it parses */
@@ -58,12 +59,19 @@ static void scan_record(struct scan *scan, const struct wire_record *r)
 	}
 }
 
-/* "record 17, in sample page_fault1 2" */
-static char *scan_place(const struct scan *scan)
+/* "WHAT, in sample page_fault1 2" */
+static char *in_step(const char *what, const struct scan *scan)
 {
 	_cleanup_free_ char *step = text_visible(scan->step, strlen(scan->step));
 
-	return xasprintf("record %zu%s%s", scan->n_records, *step ? ", in " : "", step);
+	return xasprintf("%s%s%s", what, *step ? ", in " : "", step);
+}
+
+static char *scan_place(const struct scan *scan)
+{
+	_cleanup_free_ char *record = xasprintf("record %zu", scan->n_records);
+
+	return in_step(record, scan);
 }
 
 static void scan_stream(const char *data, size_t len, struct scan *scan)
@@ -92,6 +100,8 @@ static void scan_stream(const char *data, size_t len, struct scan *scan)
 		scan->trouble = xasprintf("the stream is damaged at %s", place);
 	else if (!scan->n_records)
 		scan->trouble = xasprintf(len ? "the stream is torn in its first record" : "the stream is empty");
+	else if (status == WIRE_EOF)
+		scan->trouble = xasprintf("the stream stops at %s", place);
 	else
 		scan->trouble = xasprintf("the stream is torn at %s", place);
 	scan->complete = false;
@@ -187,16 +197,44 @@ static char *last_console_line(const char *console, size_t len)
 	}
 	memmove(tail, line, strlen(line) + 1);
 	tail[strcspn(tail, "\n")] = '\0';
+	if (strlen(tail) > LINE_QUOTED_MAX)
+		strcpy(tail + LINE_QUOTED_MAX - 3, "...");
 	return tail;
 }
 
-static char *no_hello_reason(const char *message, const char *console, size_t len)
+static char *with_console_end(const char *message, const char *console, size_t len, const char *if_empty)
 {
 	_cleanup_free_ char *line = last_console_line(console, len);
 
 	if (!*line)
-		return xasprintf("%s; the console is empty", message);
+		return xasprintf("%s; the console is empty%s", message, if_empty);
 	return xasprintf("%s; the console ends with '%s'", message, line);
+}
+
+static char *no_hello_reason(const char *message, const char *console, size_t len)
+{
+	return with_console_end(
+		message, console, len,
+		": the kernel did not come as far as its first line (is it one for QEMU's virt machine, "
+		"with a PL011 console?)");
+}
+
+/* A guest that was not done in time for want of the host's processors has said nothing about itself. */
+static bool judge_starved(const json_t *done, const char *said, struct boot_result *result)
+{
+	const json_t *lasted = json_object_get(json_object_get(done, "steps"), "stop_s");
+	double wall = json_number_value(lasted), cpu = json_number_value(json_object_get(done, "cpu_s"));
+	double starved = json_number_value(json_object_get(done, "starved_s"));
+
+	/* less than a quarter of the processor time that it asked for, for most of its life */
+	result->starved = starved > wall / 2 && starved > 3 * cpu;
+	if (result->starved)
+		set_outcome(
+			result, OUTCOME_HOST_FAILED,
+			xasprintf("%s; this host starved the guest: in %.1f s it ran for %.1f s and wanted to run for "
+				  "%.1f s more",
+				  said, wall, cpu, starved));
+	return result->starved;
 }
 
 /* How granule-boot saw an attempt end whose stream is not complete. */
@@ -209,6 +247,8 @@ static void judge_stopped(const json_t *done, const struct scan *scan, const cha
 
 	if (!stop)
 		return;
+	if ((!strcmp(stop, "timeout") || !strcmp(stop, "no-hello")) && judge_starved(done, said ? said : stop, result))
+		return;
 	if (!strcmp(stop, "timeout"))
 		set_outcome(result, OUTCOME_TIMEOUT, xasprintf("%s; %s", said ? said : "timeout", scan->trouble));
 	else if (!strcmp(stop, "no-hello"))
@@ -216,15 +256,18 @@ static void judge_stopped(const json_t *done, const struct scan *scan, const cha
 			    no_hello_reason(said ? said : "no hello in time", console, console_len));
 	else if (!strcmp(stop, "stream-too-large"))
 		set_outcome(result, OUTCOME_WORKLOAD_FAILED,
-			    xstrdup(said ? said : "the guest wrote too much into its stream"));
+			    in_step(said ? said : "the guest wrote too much into its stream", scan));
 	else if (!strcmp(stop, "console-too-large"))
 		set_outcome(result, OUTCOME_WORKLOAD_FAILED,
-			    xstrdup(said ? said : "the guest wrote too much to its console"));
+			    with_console_end(said ? said : "the guest wrote too much to its console", console,
+					     console_len, ""));
 	else if (!strcmp(stop, "crashed"))
 		set_outcome(result, OUTCOME_GUEST_CRASHED,
 			    xasprintf("%s; %s", said ? said : "the guest crashed", scan->trouble));
 	else if (!strcmp(stop, "host-error"))
 		set_outcome(result, OUTCOME_HOST_FAILED, xstrdup(said ? said : "the host failed"));
+	else if (!strcmp(stop, "unseen"))
+		set_outcome(result, OUTCOME_INCOMPLETE, xasprintf("nobody saw the guest end; %s", scan->trouble));
 	else if (!strcmp(stop, "interrupted"))
 		set_outcome(result, OUTCOME_INCOMPLETE, xasprintf("interrupted; %s", scan->trouble));
 	else if (!scan->n_records && !scan->damaged)
@@ -232,17 +275,30 @@ static void judge_stopped(const json_t *done, const struct scan *scan, const cha
 			    no_hello_reason("the guest powered off without a hello", console, console_len));
 }
 
-/* The console's word stands above the workload's. Its first line, without the time stamp, is the reason. */
-static void judge_console(const char *console, size_t len, struct boot_result *result)
+/* The console's word stands above the workload's. Its first line, without the time stamp, is the reason. An OOM kill is
+ * no crash: it takes away an "ok", and is told with any other outcome. */
+static void judge_console(const char *console, size_t len, const struct scan *scan, struct boot_result *result)
 {
-	_cleanup_free_ char *crash = console_crash(console, len);
+	bool oom;
+	_cleanup_free_ char *crash = console_crash(console, len, &oom), *line = NULL;
 	const char *text;
+	char *sizes;
 
 	if (!crash)
 		return;
 	crash[strcspn(crash, "\n")] = '\0';
 	text = strstr(crash, "] ");
-	set_outcome(result, OUTCOME_GUEST_CRASHED, xasprintf("console: %s", text ? text + 2 : crash));
+	sizes = oom ? strstr(crash, " total-vm:") : NULL;
+	if (sizes) /* a dozen; show has them */
+		*sizes = '\0';
+	line = xasprintf("console: %s", text ? text + 2 : crash);
+	if (!oom)
+		set_outcome(result, OUTCOME_GUEST_CRASHED,
+			    scan->trouble ? xasprintf("%s; %s", line, scan->trouble) : steal_ptr(line));
+	else if (result->outcome == OUTCOME_OK)
+		set_outcome(result, OUTCOME_WORKLOAD_FAILED, steal_ptr(line));
+	else
+		set_outcome(result, result->outcome, xasprintf("%s; %s", result->reason, line));
 }
 
 static bool digest_differs(const json_t *done, const struct boot_result *result)
@@ -252,15 +308,19 @@ static bool digest_differs(const json_t *done, const struct boot_result *result)
 	return digest && *digest && strcmp(digest, result->sha256);
 }
 
-static void read_done(struct boot_result *result, json_t **ret_done)
+static void read_done(struct boot_result *result, enum attempt_state state, json_t **ret_done)
 {
 	_cleanup_free_ char *path = path_join(result->dir, "done.json");
+	const char *stop;
 	json_t *wall;
 
 	*ret_done = NULL;
 	result->wall_s = -1;
-	if (json_file_read(path, ret_done, NULL) <= 0)
+	if (state != ATTEMPT_OVER || json_file_read(path, ret_done, NULL) <= 0)
 		return;
+	stop = json_string_value(json_object_get(*ret_done, "stop"));
+	result->closed = !stop || (strcmp(stop, "interrupted") && strcmp(stop, "unseen"));
+	result->reused = json_is_object(json_object_get(*ret_done, "reused"));
 	wall = json_object_get(*ret_done, "wall_s");
 	if (json_is_number(wall))
 		result->wall_s = json_number_value(wall);
@@ -272,18 +332,22 @@ static int read_attempt(const struct run *run, const struct cell_record *cell, u
 	_cleanup_(scan_free) struct scan scan = { 0 };
 	_cleanup_free_ char *console = NULL, *parent = boot_dir(run->dir, cell->id, boot);
 	bool stream_more = false, console_more = false, digest_bad;
+	enum attempt_state state;
 	size_t console_len = 0;
 	json_t *done;
 
 	ret->attempt = attempt;
 	ret->dir = xasprintf("%s/%u", parent, attempt);
+	/* before its files: what is over has said all that it will say */
+	state = attempt_state(ret->dir);
 	if (read_head(ret->dir, "stream", STREAM_SIZE_MAX, &ret->stream, &ret->stream_len, &stream_more, err) < 0 ||
 	    read_head(ret->dir, "console.log", CONSOLE_SIZE_MAX, &console, &console_len, &console_more, err) < 0)
 		return -1;
-	read_done(ret, &done);
+	read_done(ret, state, &done);
 	sha256_bytes(ret->stream ? ret->stream : "", ret->stream_len, ret->sha256);
 	scan_stream(ret->stream ? ret->stream : "", ret->stream_len, &scan);
-	digest_bad = digest_differs(done, ret);
+	/* of one that is larger than what is read there is no digest to compare */
+	digest_bad = !stream_more && digest_differs(done, ret);
 	if (digest_bad || stream_more) {
 		scan.complete = false;
 		scan.damaged = true;
@@ -293,7 +357,9 @@ static int read_attempt(const struct run *run, const struct cell_record *cell, u
 						      (unsigned long long)STREAM_SIZE_MAX);
 	}
 	*ret_complete = scan.complete;
-	ret->running = !scan.complete && attempt_running(ret->dir);
+	ret->hello = scan.hello;
+	ret->running = !scan.complete && state != ATTEMPT_OVER;
+	ret->adoptable = !done && (state == ATTEMPT_ORPHAN || (state == ATTEMPT_OVER && scan.complete));
 	if (scan.complete) {
 		judge_complete(cell, &scan, ret);
 	} else {
@@ -302,7 +368,7 @@ static int read_attempt(const struct run *run, const struct cell_record *cell, u
 			judge_stopped(done, &scan, console ? console : "", console_len, ret);
 	}
 	if (console && ret->outcome != OUTCOME_HOST_FAILED && !digest_bad)
-		judge_console(console, console_len, ret);
+		judge_console(console, console_len, &scan, ret);
 	json_decref(done);
 	return 0;
 }
@@ -343,8 +409,11 @@ int boot_read(const struct run *run, const struct cell_record *cell, unsigned in
 		if (complete)
 			break;
 	}
-	if (last.outcome == OUTCOME_NOT_RUN)
-		last.reason = xstrdup("not run");
+	if (last.outcome == OUTCOME_NOT_RUN) {
+		last.reason = image_given_up(run, cell->kernel_sha256);
+		if (!last.reason)
+			last.reason = xstrdup("not run");
+	}
 	*ret = last;
 	return 0;
 }

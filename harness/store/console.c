@@ -15,9 +15,11 @@
  * arch/arm64/kernel/traps.c (Internal error), arch/arm64/mm/fault.c (Unable to handle kernel), kernel/panic.c (panic,
  * WARNING: "CPU: %d PID" until 6.17, "at FUNCTION, CPU#%d" since), lib/bug.c, kernel/hung_task.c,
  * kernel/rcu/tree_stall.h, kernel/watchdog.c ("watchdog: BUG: soft lockup"), mm/oom_kill.c. */
-static const struct crash_pattern {
+struct crash_pattern {
 	const char *text, *also;
-} patterns[] = {
+};
+
+static const struct crash_pattern crash_patterns[] = {
 	{ "Internal error: ", NULL },
 	{ "Unable to handle kernel", NULL },
 	{ "Kernel panic", NULL },
@@ -29,9 +31,14 @@ static const struct crash_pattern {
 	{ "rcu: INFO: ", "detected stall" },
 	{ "rcu: INFO: ", "self-detected stall" },
 	{ "INFO: rcu_", "stall" },
+	{ NULL, NULL },
+};
+
+/* The kernel is well, the guest or a cgroup too small for what runs in it. "oom-kill:" says no more, and quieter. */
+static const struct crash_pattern oom_patterns[] = {
 	{ "Out of memory: Killed process", NULL },
 	{ "Memory cgroup out of memory: Killed process", NULL },
-	{ "oom-kill:", NULL },
+	{ NULL, NULL },
 };
 
 struct line {
@@ -85,19 +92,18 @@ static size_t stamp_length(const struct line *line)
 	return i < n && s[i] == ' ' ? i + 1 : 0;
 }
 
-static bool line_is_crash(const struct line *line)
+static bool line_matches(const struct line *line, const struct crash_pattern *patterns)
 {
 	size_t stamp = stamp_length(line);
 
 	if (!stamp)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
-		const char *at = memmem(line->s + stamp, line->len - stamp, patterns[i].text, strlen(patterns[i].text));
+	for (const struct crash_pattern *p = patterns; p->text; p++) {
+		const char *at = memmem(line->s + stamp, line->len - stamp, p->text, strlen(p->text));
 
 		if (!at)
 			continue;
-		if (!patterns[i].also ||
-		    memmem(at, line->len - (size_t)(at - line->s), patterns[i].also, strlen(patterns[i].also)))
+		if (!p->also || memmem(at, line->len - (size_t)(at - line->s), p->also, strlen(p->also)))
 			return true;
 	}
 	return false;
@@ -126,14 +132,14 @@ static void add_line(struct text *out, const struct line *line)
 	text_add(out, "%s%s\n", seen, len < line->len ? "..." : "");
 }
 
-char *console_crash(const char *console, size_t len)
+static char *first_match(const char *console, size_t len, const struct crash_pattern *patterns)
 {
 	struct text out = { 0 };
 	struct line line;
 	size_t offset = 0;
 
 	while (next_line(console, len, &offset, &line)) {
-		if (!line_is_crash(&line))
+		if (!line_matches(&line, patterns))
 			continue;
 		add_line(&out, &line);
 		for (int i = 0; i < CRASH_LINES && next_line(console, len, &offset, &line); i++)
@@ -141,6 +147,14 @@ char *console_crash(const char *console, size_t len)
 		return text_steal(&out);
 	}
 	return NULL;
+}
+
+char *console_crash(const char *console, size_t len, bool *ret_oom)
+{
+	char *crash = first_match(console, len, crash_patterns);
+
+	*ret_oom = !crash;
+	return crash ? crash : first_match(console, len, oom_patterns);
 }
 
 char *console_tail(const char *console, size_t len, unsigned int lines)

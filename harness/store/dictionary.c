@@ -26,10 +26,39 @@
 		.primary = is_primary, .help = text                                                                    \
 	}
 
+/* Grows with the base page for a reason of granule's own. */
+#define MEMORY_OF_PAGES(name, is_primary, text)                                                                        \
+	{                                                                                                              \
+		.pattern = name, .unit = "bytes", .direction = METRIC_LOWER, .class = METRIC_MEMORY, VMSTAT,           \
+		.per_page = true, .primary = is_primary, .help = text                                                  \
+	}
+
 #define COUNT_AS(name, per, want, page, is_primary, text)                                                              \
 	{                                                                                                              \
 		.pattern = name, .unit = per, .direction = want, .class = METRIC_COUNT, START, .per_page = page,       \
 		.primary = is_primary, .help = text                                                                    \
+	}
+
+/* At rest, of the guest and at each hold. */
+#define BLOCKS(size, text)                                                                                             \
+	MEMORY("memory.free_" size, METRIC_HIGHER, false, VMSTAT, "free bytes in blocks of " text " (buddyinfo)"),     \
+	{                                                                                                              \
+		.pattern = "unusable_" size, .unit = "1", .direction = METRIC_LOWER, .class = METRIC_COUNT,            \
+		.resolution = 0.01,                                                                                    \
+		.help = "share of the free memory that no allocation of " text " can use (buddyinfo)"                  \
+	}
+
+/* What is no verdict's matter. */
+#define FACT(name, per, text)                                                                                          \
+	{                                                                                                              \
+		.pattern = name, .unit = per, .class = METRIC_COUNT, .help = text                                      \
+	}
+
+/* Stall time: what total= grew by. It is kept in us, and a sample's holds its program's start and end. */
+#define STALL(name, text)                                                                                              \
+	{                                                                                                              \
+		.pattern = name, .unit = "ns", .direction = METRIC_LOWER, .class = METRIC_TIME, .resolution = 100000,  \
+		.help = text                                                                                           \
 	}
 
 /* An event counter per operation, per sample where the operations are not known, and per MiB touched. */
@@ -39,10 +68,18 @@
 		COUNT_AS(name "_per_mib", "1/MiB", want, false, false, text)
 
 const struct metric generic_metrics[] = {
-	MEMORY("memory.peak", METRIC_LOWER, true, MEMCG, "most charged to the phase's cgroup at once (memory.peak)"),
+	MEMORY("memory.peak", METRIC_LOWER, true, MEMCG,
+	       "most charged to the phase's cgroup at once, its tmpfs files too (memory.peak)"),
+	MEMORY("memory.own", METRIC_LOWER, false, MEMCG,
+	       "charged at hold less what its tmpfs files hold (memory.current - memory.shmem_files)"),
 	MEMORY("memory.anon", METRIC_LOWER, false, MEMCG, "anonymous memory at hold (memory.stat anon)"),
 	MEMORY("memory.file", METRIC_LOWER, false, MEMCG, "page cache and tmpfs at hold (memory.stat file)"),
 	MEMORY("memory.shmem", METRIC_LOWER, false, MEMCG, "tmpfs and shared anonymous memory at hold (memory.stat)"),
+	MEMORY("memory.shmem_files", METRIC_NEITHER, false, MEMCG,
+	       "of memory.shmem: what the guest's tmpfs files grew by since the phase began, at most all of it "
+	       "(statfs)"),
+	MEMORY("memory.shmem_other", METRIC_LOWER, false, MEMCG,
+	       "of memory.shmem: the rest, shared anonymous memory, memfd, System V (memory.stat - statfs)"),
 	MEMORY("memory.kernel", METRIC_LOWER, false, MEMCG, "kernel memory at hold (memory.stat kernel)"),
 	MEMORY("memory.slab", METRIC_LOWER, false, MEMCG, "slab at hold (memory.stat slab)"),
 	MEMORY("memory.pagetables", METRIC_LOWER, false, MEMCG, "page tables at hold (memory.stat pagetables)"),
@@ -51,12 +88,79 @@ const struct metric generic_metrics[] = {
 	MEMORY("process.rss", METRIC_LOWER, false, PAGE, "resident set of its processes at hold (smaps_rollup Rss)"),
 
 	/* of the guest as a whole, before the first step */
-	MEMORY("memory.idle_used", METRIC_LOWER, true, VMSTAT, "MemTotal - MemFree of the idle guest (meminfo)"),
+	/* Holds granule's own port: drivers/char/virtio_console.c keeps a page for each receive buffer, 256 of them with QEMU
+	 * 7.2 and 2048 with 10.0, so 16 or 128 MiB at 64K. No page size is blamed for that. */
+	MEMORY_OF_PAGES("memory.idle_used", true,
+			"MemTotal - MemFree of the idle guest (meminfo), the virtio port's receive buffers included: a "
+			"page each"),
 	MEMORY("memory.reserved", METRIC_LOWER, true, PAGE, "RAM - MemTotal: kernel image, memmap (meminfo)"),
-	MEMORY("memory.idle_slab", METRIC_LOWER, false, VMSTAT, "Slab of the idle guest (meminfo)"),
+	MEMORY_OF_PAGES("memory.idle_slab", false,
+			"Slab of the idle guest (meminfo), the virtio port's receive buffers included: a page each"),
 	MEMORY("memory.idle_pagetables", METRIC_LOWER, false, VMSTAT, "PageTables of the idle guest (meminfo)"),
 	MEMORY("memory.percpu", METRIC_LOWER, false, PAGE, "Percpu of the idle guest (meminfo)"),
+	MEMORY("memory.memmap", METRIC_LOWER, false, PAGE,
+	       "struct pages of the idle guest (vmstat nr_memmap_*); before 6.11 not counted: part of memory.reserved"),
 	MEMORY("memory.min_free", METRIC_NEITHER, false, PAGE, "what reclaim keeps free (vm.min_free_kbytes)"),
+
+	/* of the guest, before the first step and at each hold */
+	MEMORY("memory.storage", METRIC_NEITHER, false, PAGE,
+	       "what the guest's memory holds as files: tmpfs, rootfs, zram (statfs, mm_stat)"),
+	MEMORY("memory.storage_devices", METRIC_NEITHER, false, PAGE,
+	       "capacity of brd and memory-backed null_blk devices, whose use the kernel does not say (sysfs)"),
+	MEMORY("memory.pcp", METRIC_NEITHER, false, VMSTAT,
+	       "on the per-CPU lists: free, but not in MemFree (zoneinfo count, summed)"),
+	BLOCKS("64k", "64 KiB and more"),
+	BLOCKS("2m", "2 MiB and more"),
+	MEMORY("memory.free_pmd", METRIC_NEITHER, false, VMSTAT,
+	       "free bytes in blocks of a PMD (2M, 32M, 512M by page size) and more (buddyinfo)"),
+	FACT("unusable_pmd", "1", "share of the free memory that no allocation of a PMD can use (buddyinfo)"),
+	FACT("free_blocks.*", "1", "free blocks of that zone and order (buddyinfo)"),
+	FACT("pageblocks.*", "1", "pageblocks of that migrate type (pagetypeinfo)"),
+	MEMORY("pageblock_size", METRIC_NEITHER, false, PAGE, "bytes of a pageblock (pagetypeinfo)"),
+	MEMORY("zone.*.pcp_high", METRIC_NEITHER, false, PAGE,
+	       "most that a per-CPU list keeps (zoneinfo high:, summed)"),
+	MEMORY("zone.*.pcp_batch", METRIC_NEITHER, false, PAGE,
+	       "what a per-CPU list takes or gives at once (zoneinfo batch:, summed)"),
+	MEMORY("zone.*.pcp", METRIC_NEITHER, false, VMSTAT, "on the zone's per-CPU lists (zoneinfo count:, summed)"),
+	MEMORY("zone.*", METRIC_NEITHER, false, VMSTAT,
+	       "the zone's present, managed and free memory and its watermarks (zoneinfo)"),
+
+	/* what the sampler itself does to all counters: two snapshots with nothing between them, once a boot */
+	{ .pattern = "sampler.insns",
+	  .unit = "insns",
+	  .direction = METRIC_LOWER,
+	  .class = METRIC_TIME,
+	  .resolution = 1000,
+	  .help = "instructions of one snapshot, half of two (guest time / 2 ns)" },
+	{ .pattern = "sampler.ns",
+	  .unit = "ns",
+	  .direction = METRIC_LOWER,
+	  .class = METRIC_TIME,
+	  .resolution = 100000,
+	  .help = "time of one snapshot, half of two" },
+	FACT("sampler.faults", "1", "page faults of the agent in two snapshots (getrusage)"),
+	FACT("sampler.moved", "1", "counters that differ between two snapshots (vmstat)"),
+	FACT("sampler.pg*", "1", "vmstat counter of that name: what one snapshot adds (pgalloc: pgalloc_*, summed)"),
+	MEMORY("sampler.*", METRIC_NEITHER, false, VMSTAT,
+	       "what one snapshot changes of MemFree, AnonPages, Cached, Slab, KernelStack, PageTables (meminfo)"),
+
+	/* of the separate execution that is watched while it runs; over time, not over equal work */
+	{ .pattern = "series.*_slope",
+	  .unit = "bytes/s",
+	  .direction = METRIC_LOWER,
+	  .class = METRIC_MEMORY,
+	  MEMCG,
+	  .help = "growth per second of guest time over a series, by least squares (the file that show names)" },
+	MEMORY("series.free_*", METRIC_HIGHER, false, VMSTAT, "MemFree in a series: max, min, last (meminfo)"),
+	MEMORY("series.slab_*", METRIC_LOWER, false, VMSTAT, "Slab in a series: max, min, last (meminfo)"),
+	MEMORY("series.pagetables_*", METRIC_LOWER, false, VMSTAT, "PageTables in a series: max, min, last (meminfo)"),
+	MEMORY("series.*", METRIC_LOWER, false, MEMCG,
+	       "of the phase's cgroup in a series: max, min, last (memory.current, memory.stat)"),
+
+	STALL("psi.guest.*.some", "time in which some task of the guest waited for it in a sample (/proc/pressure)"),
+	STALL("psi.guest.*.full", "time in which every task of the guest waited for it in a sample (/proc/pressure)"),
+	STALL("psi.*.some", "time in which some task of the program waited for it (cgroup/X.pressure)"),
+	STALL("psi.*.full", "time in which every task of the program waited for it (cgroup/X.pressure)"),
 
 	COUNTER("faults", METRIC_LOWER, true, true, "page faults of the program (rusage minflt + majflt)"),
 	COUNTER("vm.pgfault", METRIC_LOWER, true, false, "page faults of the guest (vmstat pgfault)"),

@@ -18,9 +18,6 @@ int cell_record_parse(const char *line, size_t len, struct cell_record *cell, st
 
 /* DIR/cells/CELL/BOOT, owned by the caller. */
 char *boot_dir(const char *run_dir, const char *cell, unsigned int boot);
-/* Is whoever claimed the attempt in @dir still at it? */
-bool attempt_running(const char *dir);
-
 /* A JSON object from a file of at most JSON_SIZE_MAX bytes. Returns 1, 0 when there is no such file, -1 on error. */
 int json_file_read(const char *path, json_t **ret, struct err *err);
 

@@ -31,6 +31,7 @@ struct metric {
 	bool per_page;	  /* depends on the base page by construction (faults per operation): shown per byte too */
 	bool primary;	  /* in the short table of diff */
 	const char *help; /* one sentence: what it is and the file it comes from */
+	const char *not_judged; /* why there is never a verdict, one clause; or NULL */
 	/* @resolution is a number of events in a whole sample; a measure's is that by its operations (or MiB). */
 	bool resolution_per_sample;
 };

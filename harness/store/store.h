@@ -5,13 +5,14 @@
 #define GRANULE_STORE_STORE_H
 
 #include <jansson.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/sha256.h"
 #include "store/metric.h"
 
 #define STORE_SCHEMA_MAJOR 1
-#define STORE_SCHEMA_MINOR 0
+#define STORE_SCHEMA_MINOR 1		      /* 1.1: streams have FILES and SERIES records */
 #define STREAM_SIZE_MAX (UINT64_C(256) << 20) /* a guest that writes more is ended */
 #define CONSOLE_SIZE_MAX (UINT64_C(16) << 20)
 
@@ -71,11 +72,31 @@ int run_read_cell(const char *dir, const char *id, struct cell_record *ret_cell,
 void cell_record_free(struct cell_record *cell);
 const struct cell_record *run_find_cell(const struct run *run, const char *id);
 
-/* Claim a new attempt at boot @boot (from 1) of @cell by mkdir: cells/CELL/BOOT/ATTEMPT with claim.json (host, boot
- * id, pid, start time, deadline in CLOCK_REALTIME seconds). Writes `job` and definition-independent files not at all.
- * @ret_dir is owned by the caller. */
-int attempt_claim(const char *run_dir, const char *cell, unsigned int boot, uint64_t deadline_s, char **ret_dir,
-		  unsigned int *ret_attempt, struct err *err);
+/* Claim attempt @number at boot @boot (from 1) of @cell by mkdir: cells/CELL/BOOT/NUMBER with claim.json (host, boot
+ * id, pid namespace, pid, start time, deadline in CLOCK_REALTIME seconds). Whoever asks for a number has read that the
+ * attempts before it are over; 0: look now, and take the next one. Returns -2, with a sentence, when another process
+ * has that number or is at the boot. @ret_dir is owned by the caller. */
+int attempt_claim(const char *run_dir, const char *cell, unsigned int boot, unsigned int number, uint64_t deadline_s,
+		  char **ret_dir, unsigned int *ret_attempt, struct err *err);
+/* Claim what a dead claimant left in the attempt's directory @dir, to write its done.json. -2 as above. */
+int attempt_adopt(const char *dir, uint64_t deadline_s, struct err *err);
+
+enum attempt_state {
+	ATTEMPT_OVER,	 /* done.json is there, or nobody and nothing is at it any more */
+	ATTEMPT_CLAIMED, /* its claimant is alive, or is on another host and its deadline is not past */
+	ATTEMPT_ORPHAN,	 /* its claimant is dead and its guest is not */
+};
+enum attempt_state attempt_state(const char *dir);
+
+/* guest.json: the process in which an attempt's guest lives. */
+struct attempt_guest {
+	pid_t pid;
+	double started_s;    /* CLOCK_REALTIME */
+	uint64_t deadline_s; /* CLOCK_REALTIME: whoever finds it later may end it */
+};
+int attempt_guest_write(const char *dir, const struct attempt_guest *guest, struct err *err);
+/* Is that process alive, here? @ret_guest is what the file says, zeroed if there is none. */
+bool attempt_guest_read(const char *dir, struct attempt_guest *ret_guest);
 
 enum outcome {
 	OUTCOME_OK,
@@ -101,8 +122,13 @@ struct boot_result {
 	char *stream;	      /* owned: its bytes, or NULL */
 	size_t stream_len;
 	char sha256[SHA256_HEX_SIZE]; /* of the stream */
-	bool running;  /* the newest attempt's claimant is alive (same host) or its deadline is not past */
-	double wall_s; /* from done.json; below 0 if it is not there */
+	bool running;		      /* somebody is at it, or its guest lives on without him */
+	bool adoptable; /* done.json is missing, the claimant is dead, and the guest lives or its stream is whole */
+	bool starved;	/* host-failed for want of the host's processors */
+	bool closed;	/* its end was seen: done.json is there, and it was not interrupted */
+	bool hello;	/* the guest said what it is */
+	double wall_s;	/* from done.json; below 0 if it is not there */
+	bool reused;	/* from the result cache: another boot's bytes, wall_s included (run/reuse.h) */
 };
 int boot_read(const struct run *run, const struct cell_record *cell, unsigned int boot, struct boot_result *ret,
 	      struct err *err);
@@ -117,12 +143,20 @@ int attempt_list(const struct run *run, const char *cell, unsigned int boot, uns
 int attempt_read(const struct run *run, const struct cell_record *cell, unsigned int boot, unsigned int attempt,
 		 struct boot_result *ret, bool *ret_complete, struct err *err);
 
+/* Three boots of one Image that failed before their job leave its other boots not run. given-up/SHA256 of the run has
+ * the reason, a sentence; a boot that was never tried is told with it. */
+int image_give_up(const struct run *run, const char *sha256, const char *reason, struct err *err);
+/* Forget it. */
+void image_take_back(const struct run *run, const char *sha256);
+/* The reason, or NULL; owned by the caller. */
+char *image_given_up(const struct run *run, const char *sha256);
+
 /* The numbers of an ok boot: the workload's and the generic ones. */
 int boot_measure(const struct cell_record *cell, const struct boot_result *boot, struct measures *ret, struct err *err);
 
-/* The first line of @console that tells of a crash (oops, panic, BUG, WARN, hung task, OOM kill, RCU stall) with up to
- * 20 lines behind it, or NULL; owned by the caller. */
-char *console_crash(const char *console, size_t len);
+/* The first line of @console that tells of a crash (oops, panic, BUG, WARN, hung task, RCU stall) with up to 20 lines
+ * behind it, or, where there is none (*ret_oom is set), of an OOM kill, or NULL; owned by the caller. */
+char *console_crash(const char *console, size_t len, bool *ret_oom);
 /* The last @lines lines with control characters made visible; owned by the caller. */
 char *console_tail(const char *console, size_t len, unsigned int lines);
 /* A guest's bytes for a person: control and non-ASCII bytes as \\xNN, CR LF as LF; owned by the caller. */

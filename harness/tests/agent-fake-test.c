@@ -15,10 +15,13 @@
 
 #include "agent/emit.c"
 #include "agent/exec.c"
+#include "agent/fragment.c"
 #include "agent/init.c"
 #include "agent/settings.c"
+#include "agent/series.c"
 #include "agent/snapshot.c"
 #include "agent/steps.c"
+#include "agent/storage.c"
 #define main agent_main
 int agent_main(int argc, char **argv);
 #include "agent/main.c"
@@ -167,12 +170,18 @@ static void a_sample(void **state)
 	assert_true(record_nth(f, WIRE_FILE, 1, &r));
 	assert_fields(&r, "|idle|0|idle|/proc/none");
 	assert_true(record_nth(f, WIRE_FILE, 2, &r));
+	assert_fields(&r, "|idle|0|idle|agent/storage|");
+	assert_true(record_nth(f, WIRE_FILE, 3, &r));
+	assert_fields(&r, "p|phase|0|before|agent/storage|");
+	assert_true(record_nth(f, WIRE_FILE, 4, &r));
 	assert_fields(&r, "p|sample|0|before|cgroup/memory.current");
-	assert_true(record_nth(f, WIRE_FILE, 5, &r));
-	assert_fields(&r, "p|sample|0|before|/proc/vmstat|nr_free_pages 46411\n");
 	assert_true(record_nth(f, WIRE_FILE, 10, &r));
+	assert_fields(&r, "p|sample|0|before|/proc/vmstat|nr_free_pages 46411\n");
+	assert_true(record_nth(f, WIRE_FILE, 18, &r));
 	assert_fields(&r, "p|sample|0|after|/proc/vmstat|nr_free_pages 46411\n");
-	assert_true(record_nth(f, WIRE_FILE, 17, &r));
+	assert_true(record_nth(f, WIRE_FILE, 28, &r));
+	assert_fields(&r, "p|hold|0|hold|agent/storage|");
+	assert_true(record_nth(f, WIRE_FILE, 29, &r));
 	assert_fields(&r, "p|hold|0|hold|/proc/1/status");
 	assert_true(record_nth(f, WIRE_EXEC, 1, &r));
 	assert_true(wire_is(&r, 5, "exit 0") && wire_is(&r, 12, "elapsed_ns 5\nsorry\n"));
@@ -181,10 +190,115 @@ static void a_sample(void **state)
 	assert_false(record_nth(f, WIRE_EXEC, 3, &r));
 }
 
+/* Caught: another line kept, a state read around samples, files of two folders in one record, an absent one among them. */
+static void lines_states_folders(void **state)
+{
+	static const char zones[] = "Node 0, zone   DMA\n  per-node stats\n      nr_x 1\n  pages free     12\n"
+				    "        min      3\n   minimum 4\n";
+	struct fixture *f = *state;
+	struct wire_record r;
+
+	put(f, "proc/zoneinfo", zones, 0644);
+	put(f, "sys/a/1", "one\n", 0644);
+	put(f, "sys/a/2", "two\n", 0644);
+	put(f, "sys/b/1", "three\n", 0644);
+	run(f, "job\t1\nwatch\t/sys/*/1\nwatch\t/sys/a/2\nwatch\t/sys/a/1\nwatch\t/sys/a/none\n"
+	       "look\t/proc/zoneinfo\tNode\tpages\tmin\nidle\nexec\tp\tsample\t0\t9\t/bin/good\n");
+	assert_end(f, "ok", "");
+	assert_true(record_nth(f, WIRE_FILE, 0, &r));
+	assert_fields(&r, "|idle|0|idle|/sys/a/1|one\n");
+	assert_true(record_nth(f, WIRE_FILE, 1, &r));
+	assert_fields(&r, "|idle|0|idle|/sys/b/1|three\n");
+	assert_true(record_nth(f, WIRE_FILES, 0, &r));
+	assert_fields(&r, "|idle|0|idle|/sys/a|2|two\n|1|one\n");
+	assert_true(record_nth(f, WIRE_FILE, 2, &r));
+	assert_fields(&r, "|idle|0|idle|/sys/a/none");
+	assert_true(record_nth(f, WIRE_FILE, 3, &r));
+	assert_fields(&r, "|idle|0|idle|/proc/zoneinfo|Node 0, zone   DMA\npages free     12\nmin      3\n");
+	for (unsigned int n = 4; record_nth(f, WIRE_FILE, n, &r); n++)
+		assert_false(wire_is(&r, 4, "/proc/zoneinfo"));
+	assert_true(record_nth(f, WIRE_FILES, 2, &r));
+	assert_fields(&r, "p|sample|0|after|/sys/a|2|two\n|1|one\n");
+}
+
+/* Caught: a host's own mounts read, a file system of a disk listed, 0 for what nobody knows. */
+static void storage(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_record r;
+
+	put(f, "proc/self/mounts",
+	    "rootfs / rootfs rw 0 0\n/dev/vda /data ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\nproc /proc proc rw 0 0\n",
+	    0644);
+	put(f, "sys/block/zram0/mm_stat", "  8192  4096  12288  0  12288  0  0  0  0\n", 0644);
+	put(f, "sys/block/zram0/disksize", "1048576\n", 0644);
+	put(f, "sys/block/ram0/size", "8\n", 0644);
+	put(f, "sys/kernel/config/nullb/a/memory_backed", "1\n", 0644);
+	put(f, "sys/kernel/config/nullb/a/size", "2\n", 0644);
+	put(f, "sys/kernel/config/nullb/b/memory_backed", "0\n", 0644);
+	put(f, "sys/kernel/config/nullb/b/size", "2\n", 0644);
+	run(f, "job\t1\nidle\n");
+	assert_true(record_nth(f, WIRE_FILE, 0, &r));
+	assert_fields(&r, "|idle|0|idle|agent/storage|rootfs / - -\ntmpfs /tmp - -\nzram zram0 12288 1048576\n"
+			  "brd ram0 - 4096\nnull_blk a - 2097152\n");
+}
+
+/* Caught: a sampler that reads less than a sample does, or anything between its two snapshots. */
+static void the_sampler(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_record r;
+
+	run(f, "job\t1\nwatch\t/proc/vmstat\nlook\t/sys/enabled\nsampler\n");
+	assert_end(f, "ok", "");
+	assert_true(record_nth(f, WIRE_FILE, 0, &r));
+	assert_fields(&r, "sampler|phase|0|before|agent/storage|");
+	assert_true(record_nth(f, WIRE_FILE, 7, &r));
+	assert_fields(&r, "sampler|sampler|0|before|/proc/vmstat|nr_free_pages 46411\n");
+	assert_true(record_nth(f, WIRE_EXEC, 0, &r));
+	assert_fields(&r, "sampler|sampler|0|3000|4000|exit 0|0|0|0|0|0|0|");
+	assert_true(record_nth(f, WIRE_FILE, 14, &r));
+	assert_fields(&r, "sampler|sampler|0|after|/proc/vmstat|nr_free_pages 46411\n");
+	assert_false(record_nth(f, WIRE_FILE, 15, &r));
+}
+
+/* Caught: a row too many or too few, a file that is not there taken for 0, a program that fails not told. */
+static void a_series(void **state)
+{
+	static const char head[] = "job\t1\ncounter\tone\t/sys/table\tb\ncounter\ttwo\t/sys/table\tbb:\n"
+				   "counter\tthree\t/sys/number\t-\ncounter\tnone\tcgroup/memory.current\t-\n"
+				   "series\t500\t2\n";
+	struct fixture *f = *state;
+	struct wire_record r;
+	char job[512];
+
+	put(f, "sys/table", "bbb 1\nbb:   20 kB\nb 3\n", 0644);
+	put(f, "sys/number", "4711\n", 0644);
+	snprintf(job, sizeof(job), "%sexec\tp\tseries\t0\t9\t/bin/good\n", head);
+	run(f, job);
+	assert_end(f, "ok", "");
+	assert_true(record_nth(f, WIRE_SERIES, 0, &r));
+	assert_fields(&r, "p|0|500000000|4|one /sys/table b\ntwo /sys/table bb:\nthree /sys/number -\n"
+			  "none cgroup/memory.current -\n|0 3 20 4711 -\n500000000 3 20 4711 -\n"
+			  "1000000000 3 20 4711 -\n1500000000 3 20 4711 -\n2000000000 3 20 4711 -\n");
+	assert_false(record_nth(f, WIRE_SERIES, 1, &r));
+	assert_true(record_nth(f, WIRE_EXEC, 0, &r));
+	assert_true(wire_is(&r, 1, "series") && wire_is(&r, 5, "exit 0"));
+	assert_false(record_nth(f, WIRE_EXEC, 1, &r));
+	snprintf(job, sizeof(job), "%sexec\tp\tseries\t0\t9\t/bin/bad\n", head);
+	run(f, job);
+	assert_end(f, "workload-failed", "p: series 0: /bin/bad: exit 3: no such luck");
+	assert_true(record_nth(f, WIRE_SERIES, 0, &r));
+	run(f, "job\t1\nexec\tp\tseries\t0\t9\t/bin/good\n");
+	assert_end(f, "agent-failed", "a series without a rate");
+}
+
 static void same_job_same_stream(void **state)
 {
 	static const char job[] =
-		"job\t1\nwatch\t/proc/*\nexec\tp\tsample\t0\t9\t/bin/good\nexec\tp\thold\t0\t9\t/bin/held\n";
+		"job\t1\nwatch\t/proc/*\nlook\t/sys/*\nidle\nsampler\nexec\tp\tsample\t0\t9\t/bin/good\n"
+		"exec\tp\thold\t0\t9\t/bin/held\ncounter\tc\t/proc/vmstat\tnr_free_pages\nseries\t100\t1\n"
+		"exec\tp\tseries\t0\t9\t/bin/good\n";
 	struct fixture *f = *state;
 	char *first;
 	size_t len;
@@ -263,6 +377,62 @@ static void settings_fail_together(void **state)
 	assert_end(f, "settings-failed", "/sys/full: asked for 1, error: Is a directory");
 }
 
+/* What a kernel lacks is unsupported, unless something else has failed; both only behind the last setting. */
+static void absent_is_unsupported(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_record r;
+
+	put(f, "sys/shows", "always [madvise] never\n", 0644);
+	run(f, "job\t1\ncheck\t/sys/gone\t1\ncheck\t/sys/shows\tmadvise\nwatch\t/proc/vmstat\n"
+	       "exec\tp\tsample\t0\t9\t/bin/good\n");
+	assert_end(f, "unsupported", "/sys/gone: there is none in this kernel");
+	assert_true(record_nth(f, WIRE_SETTING, 0, &r));
+	assert_fields(&r, "/sys/gone|1||absent");
+	assert_true(record_nth(f, WIRE_SETTING, 1, &r));
+	assert_fields(&r, "/sys/shows|madvise|madvise|ok");
+	assert_false(record_nth(f, WIRE_STEP, 0, &r));
+	run(f, "job\t1\ncheck\t/sys/gone\t1\ncheck\t/sys/shows\tnever\nidle\n");
+	assert_end(f, "settings-failed", "/sys/shows: asked for never, differs: it is madvise");
+	run(f, "job\t1\nset\t/sys/n*ne/x\t1\tmust\n");
+	assert_end(f, "unsupported", "/sys/n*ne/x: there is none in this kernel");
+	run(f, "job\t1\nset\t/sys/n*ne/x\t1\tmay\n");
+	assert_end(f, "ok", "");
+}
+
+static void every_file_of_a_pattern(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_record r;
+
+	put(f, "sys/bdi/7:0/read_ahead_kb", "128\n", 0644);
+	put(f, "sys/bdi/7:1/read_ahead_kb", "128\n", 0644);
+	run(f, "job\t1\nset\t/sys/bdi/*/read_ahead_kb\t256\tmust\nknob\t/sys/bdi/*/read_ahead_kb\n");
+	assert_end(f, "ok", "");
+	assert_true(record_nth(f, WIRE_SETTING, 1, &r));
+	assert_fields(&r, "/sys/bdi/7:1/read_ahead_kb|256|256|ok");
+	assert_true(record_nth(f, WIRE_SETTING, 2, &r));
+	assert_fields(&r, "/sys/bdi/7:0/read_ahead_kb||256|inherited");
+	assert_true(record_nth(f, WIRE_SETTING, 3, &r));
+}
+
+/* A plain file takes everything; its old value is there again. */
+static void probes_leave_no_trace(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_record r;
+
+	put(f, "sys/number", "128\n", 0644);
+	run(f, "job\t1\nprobe\t/sys/number\t0 1 2\nknob\t/sys/number\nprobe\t/sys/full\t0 1\n");
+	assert_end(f, "ok", "");
+	assert_true(record_nth(f, WIRE_SETTING, 0, &r));
+	assert_fields(&r, "/sys/number|0 1 2|0 1 2|probed");
+	assert_true(record_nth(f, WIRE_SETTING, 1, &r));
+	assert_fields(&r, "/sys/number||128|inherited");
+	assert_true(record_nth(f, WIRE_SETTING, 2, &r));
+	assert_fields(&r, "/sys/full|0 1||absent");
+}
+
 static void wrong_page_size(void **state)
 {
 	struct fixture *f = *state;
@@ -284,6 +454,15 @@ static void jobs_that_are_none(void **state)
 		  "job line 4 (module): modules come before all other steps" },
 		{ "job\t1\nmodule\tvirtio\n", "job line 2 (module): a module is an absolute path" },
 		{ "job\t1\n\n", "job line 2 (): not a verb of this agent" },
+		{ "job\t1\nseries\t0\t5\n",
+		  "job line 2 (series): a series is an interval in ms and a time in s, 1 to 10000 rows" },
+		{ "job\t1\nseries\t1\t11\n",
+		  "job line 2 (series): a series is an interval in ms and a time in s, 1 to 10000 rows" },
+		{ "job\t1\nseries\t2000\t1\n",
+		  "job line 2 (series): a series is an interval in ms and a time in s, 1 to 10000 rows" },
+		{ "job\t1\ncounter\ta\tproc/x\t-\n",
+		  "job line 2 (counter): a counter is a name, an absolute path or cgroup/FILE, and a word" },
+		{ "job\t1\nlook\tproc/x\n", "job line 2 (look): what is looked at is an absolute path" },
 		{ "job\t1\nexec\t..\tsample\t0\t9\t/bin/good\n",
 		  "job line 2 (exec): a phase is up to 128 letters, digits, '_' and '-'" },
 	};
@@ -301,11 +480,18 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_sample, setup, teardown),
+		cmocka_unit_test_setup_teardown(lines_states_folders, setup, teardown),
+		cmocka_unit_test_setup_teardown(storage, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_sampler, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_series, setup, teardown),
 		cmocka_unit_test_setup_teardown(same_job_same_stream, setup, teardown),
 		cmocka_unit_test_setup_teardown(programs_that_fail, setup, teardown),
 		cmocka_unit_test_setup_teardown(orphans_do_not_keep_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(output_is_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(settings_fail_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(absent_is_unsupported, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_file_of_a_pattern, setup, teardown),
+		cmocka_unit_test_setup_teardown(probes_leave_no_trace, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_page_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(jobs_that_are_none, setup, teardown),
 	};

@@ -14,10 +14,13 @@
 
 #include "agent/emit.c"
 #include "agent/exec.c"
+#include "agent/fragment.c"
 #include "agent/init.c"
 #include "agent/settings.c"
+#include "agent/series.c"
 #include "agent/snapshot.c"
 #include "agent/steps.c"
+#include "agent/storage.c"
 
 static void values(void **state)
 {
@@ -115,6 +118,12 @@ static void steps(void **state)
 		"mount\ttmpfs\t/tmp\thuge=always",
 		"set\t/sys/x\tnever\tmust",
 		"set\t/sys/x\t\tmay",
+		"check\t/sys/x\tnever",
+		"probe\t/sys/x\t0 1 2",
+		"tmpfs\talways\talways",
+		"limit\tmax",
+		"limit\t201326592",
+		"fragment\t2097152\t90",
 		"watch\t/proc/vmstat",
 		"watch\t/sys/*/stats/*",
 		"idle",
@@ -129,6 +138,13 @@ static void steps(void **state)
 		"expect\tpage_size\t64K",
 		"set\tsys/x\tnever\tmust",
 		"set\t/sys/x\tnever\tperhaps",
+		"set\t/sys/x\tnever\tbracket",
+		"check\tsys/x\tnever",
+		"probe\t/sys/x",
+		"tmpfs\talways",
+		"limit\t192M",
+		"fragment\t2M\t90",
+		"fragment\t2097152",
 		"set\t/sys/x\tnever",
 		"set\t/sys/../etc/x\tnever\tmust",
 		"watch\tproc",

@@ -14,14 +14,18 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "guest/life.h"
 #include "guest/programs.h"
-#include "image/initramfs.h"
+#include "image/busybox.h"
 #include "run/repeat.h"
 #include "stat/stat.h"
 #include "store/store.h"
 
 #define ROUNDS 15
 #define CELLS 20
+#define SHELL_ROUNDS 5
+#define PROMPT "(granule) "
+#define JOIN_ROUNDS 3
 
 static void die(const struct err *err)
 {
@@ -48,20 +52,12 @@ struct subject {
 
 static void make_initramfs(struct subject *s)
 {
-	size_t n = s->cell->n_programs;
-	struct initramfs_entry *entries = xcalloc(n + 1, sizeof(*entries));
+	_cleanup_free_ struct initramfs_entry *entries = xcalloc(s->cell->n_programs + 1, sizeof(*entries));
+	size_t n = life_entries(s->cell, s->cell->job, entries);
 	struct err err = ERR_INIT;
 
-	for (size_t i = 0; i < n; i++)
-		entries[i] = (struct initramfs_entry){ .path = s->cell->programs[i].guest_path,
-						       .mode = S_IFREG | 0755,
-						       .host_path = s->cell->programs[i].host_path };
-	entries[n] = (struct initramfs_entry){
-		.path = "job", .mode = S_IFREG | 0644, .data = s->cell->job, .len = strlen(s->cell->job)
-	};
-	if (initramfs_write(s->initramfs, entries, n + 1, &err) < 0)
+	if (initramfs_write(s->initramfs, entries, n, &err) < 0)
 		die(&err);
-	free(entries);
 }
 
 static pid_t start_raw(const struct subject *s, const char *stream)
@@ -169,7 +165,7 @@ static void bench_one_guest(const struct subject *s)
 	       stat_median(raw_hello, ROUNDS), stat_median(raw_end, ROUNDS), stat_median(own_hello, ROUNDS),
 	       stat_median(own_end, ROUNDS), ROUNDS);
 	report("process start to hello, of raw qemu", stat_median(own_hello, ROUNDS) / stat_median(raw_hello, ROUNDS),
-	       "x", 1.5);
+	       "x", 1.1);
 	report("a cell's wall time outside the guest", stat_median(own_end, ROUNDS) - stat_median(raw_end, ROUNDS), "s",
 	       0.5);
 }
@@ -219,9 +215,8 @@ static void bench_many(const struct subject *s)
 	many.boots = CELLS;
 	if (repeat_scratch(s->run, &many, 1, &dir, &scratch, &err) < 0)
 		die(&err);
-	char *argv[] = {
-		granule, (char *)"run", (char *)"-j", (char *)"2", (char *)"-q", (char *)"--resume", dir, NULL
-	};
+	char *argv[] = { granule,	    (char *)"run",	(char *)"-j", (char *)"2", (char *)"-q",
+			 (char *)"--fresh", (char *)"--resume", dir,	      NULL };
 
 	began = now_ns();
 	pid = proc_spawn(argv, open("/dev/null", O_WRONLY | O_CLOEXEC), &err);
@@ -242,6 +237,165 @@ static void bench_many(const struct subject *s)
 	printf("%d boots: two loops of raw qemu %.1f s, granule run -j 2 %.1f s\n", CELLS, raw, own);
 	report("20 boots at -j 2, of two loops of raw qemu", own / raw, "x", 1.3);
 	report("scheduler's peak resident", (double)resident / (1 << 20), "MiB", 32);
+}
+
+/* Seconds that `granule run` of @matrix takes at -j 2; @option may be NULL. */
+static double run_matrix(const struct subject *s, const char *matrix, const char *name, const char *option)
+{
+	_cleanup_free_ char *granule = granule_program_path("granule"), *dir = path_join(s->dir, name), *out = NULL;
+	char *argv[] = { granule,      (char *)"run", (char *)"-j",   (char *)"2",    (char *)"-q",
+			 (char *)"-o", dir,	      (char *)matrix, (char *)option, NULL };
+	struct err err = ERR_INIT;
+	uint64_t began = now_ns();
+
+	if (proc_capture(argv, began + 3600 * NSEC_PER_SEC, 1 << 20, &out, &err) != 0) {
+		fprintf(stderr, "bench: granule run %s failed: %s%s\n", matrix, out ? out : "", err.msg);
+		exit(3);
+	}
+	return elapsed_s(began);
+}
+
+/* What a person waits for: all of @matrix, and the same again when nothing has changed. */
+static void bench_matrix(const struct subject *s, const char *matrix)
+{
+	double again[3];
+
+	report("smoke matrix at -j 2", run_matrix(s, matrix, "fresh", "--fresh"), "s", 120);
+	again[0] = run_matrix(s, matrix, "again", NULL);
+	again[1] = run_matrix(s, matrix, "again2", NULL);
+	again[2] = run_matrix(s, matrix, "again3", NULL);
+	report("second run of it", stat_median(again, ARRAY_SIZE(again)), "s", 3);
+}
+
+/* granule-boot --shell with nobody at the terminal: the write end of its input in @ret_input. */
+static pid_t start_shell(const struct subject *s, const char *busybox, const char *run_dir, int *ret_input)
+{
+	_cleanup_free_ char *program = granule_program_path("granule-boot");
+	_cleanup_free_ char *option = xasprintf("--busybox=%s", busybox);
+	int fds[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		exit(3);
+	pid = fork();
+	if (pid == 0) {
+		dup2(fds[0], STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		execl(program, program, "--shell", option, run_dir, s->cell->id, "1", (char *)NULL);
+		_exit(127);
+	}
+	close(fds[0]);
+	close(null);
+	*ret_input = fds[1];
+	return pid;
+}
+
+/* Seconds from the hello to the prompt; ends the guest. */
+static double prompt_after_hello(const struct subject *s, const char *busybox, const char *dir)
+{
+	_cleanup_free_ char *stream = xasprintf("%s/cells/%s/1/1/stream", dir, s->cell->id);
+	_cleanup_free_ char *console = xasprintf("%s/cells/%s/1/1/console.log", dir, s->cell->id);
+	struct timespec tick = { .tv_nsec = 2000000 };
+	uint64_t hello = 0;
+	double prompt = -1;
+	int input, status;
+	pid_t pid = start_shell(s, busybox, dir, &input);
+
+	while (prompt < 0 && waitpid(pid, &status, WNOHANG) == 0) {
+		_cleanup_free_ char *text = NULL;
+		struct stat st;
+
+		if (!hello && stat(stream, &st) == 0 && st.st_size > 0)
+			hello = now_ns();
+		if (hello && file_read(console, 16 << 20, &text, NULL, NULL) == 0 && strstr(text, PROMPT))
+			prompt = elapsed_s(hello);
+		nanosleep(&tick, NULL);
+	}
+	close(input); /* as Ctrl-] does */
+	if (prompt >= 0)
+		waitpid(pid, &status, 0);
+	return prompt;
+}
+
+static void bench_shell(const struct subject *s)
+{
+	_cleanup_free_ char *busybox = NULL;
+	double seconds[SHELL_ROUNDS];
+	struct err err = ERR_INIT;
+
+	if (busybox_ensure(NULL, NULL, &busybox, &err) < 0) {
+		printf("repro --shell, hello to prompt: not measured: %s\n", err.msg);
+		return;
+	}
+	for (size_t i = 0; i < SHELL_ROUNDS; i++) {
+		_cleanup_(run_free_p) struct run *scratch = NULL;
+		_cleanup_free_ char *dir = NULL;
+
+		if (repeat_scratch(s->run, s->cell, 1, &dir, &scratch, &err) < 0)
+			die(&err);
+		seconds[i] = prompt_after_hello(s, busybox, dir);
+		if (seconds[i] < 0) {
+			fprintf(stderr, "bench: the shell's guest failed in %s\n", dir);
+			exit(3);
+		}
+		remove_tree(dir, NULL);
+	}
+	report("repro --shell, hello to prompt", stat_median(seconds, SHELL_ROUNDS), "s", 2);
+}
+
+/* One more process at the run in @dir; @jobs guests at a time. */
+static pid_t start_worker(const char *dir, const char *how, const char *jobs)
+{
+	_cleanup_free_ char *granule = granule_program_path("granule");
+	char *argv[] = { granule,      (char *)"run", (char *)"--fresh", (char *)"-j", (char *)jobs,
+			 (char *)"-q", (char *)how,   (char *)dir,	 NULL };
+	_cleanup_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct err err = ERR_INIT;
+	pid_t pid = proc_spawn(argv, null, &err);
+
+	if (pid < 0)
+		die(&err);
+	return pid;
+}
+
+static double time_workers(const struct subject *s, unsigned int n, const char *how, const char *jobs)
+{
+	_cleanup_(run_free_p) struct run *scratch = NULL;
+	struct cell_record many = *s->cell;
+	_cleanup_free_ char *dir = NULL;
+	struct err err = ERR_INIT;
+	uint64_t began;
+	int status;
+
+	many.boots = CELLS;
+	if (repeat_scratch(s->run, &many, 1, &dir, &scratch, &err) < 0)
+		die(&err);
+	began = now_ns();
+	for (unsigned int i = 0; i < n; i++)
+		start_worker(dir, how, jobs);
+	for (unsigned int i = 0; i < n; i++) {
+		if (wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			continue;
+		fprintf(stderr, "bench: granule run %s failed in %s\n", how, dir);
+		exit(3);
+	}
+	remove_tree(dir, NULL);
+	return elapsed_s(began);
+}
+
+/* Four processes at one run against one process with as many guests, in turn. */
+static void bench_join(const struct subject *s)
+{
+	double alone[JOIN_ROUNDS], joined[JOIN_ROUNDS];
+
+	for (size_t i = 0; i < JOIN_ROUNDS; i++) {
+		alone[i] = time_workers(s, 1, "--resume", "4");
+		joined[i] = time_workers(s, 4, "--join", "1");
+	}
+	printf("%d boots: granule run -j 4 %.1f s, four granule run --join -j 1 %.1f s\n", CELLS,
+	       stat_median(alone, JOIN_ROUNDS), stat_median(joined, JOIN_ROUNDS));
+	report("4 workers on one run, of one scheduler at -j 4",
+	       stat_median(joined, JOIN_ROUNDS) / stat_median(alone, JOIN_ROUNDS), "x", 1.1);
 }
 
 static void bench_list(const struct subject *s)
@@ -283,8 +437,10 @@ int main(int argc, char **argv)
 	_cleanup_free_ char *dir = xstrdup("/tmp/granule-bench-XXXXXX");
 	struct err err = ERR_INIT;
 
-	if (argc != 2) {
-		fputs("usage: bench RUN   (a finished run; its first cell on the simulated basis is the subject)\n",
+	if (argc != 3) {
+		fputs("usage: bench RUN MATRIX   (a finished run, its first cell on the simulated basis is the "
+		      "subject; "
+		      "a matrix to run)\n",
 		      stderr);
 		return 2;
 	}
@@ -300,10 +456,14 @@ int main(int argc, char **argv)
 	s.dir = dir;
 	s.initramfs = path_join(dir, "initramfs");
 	make_initramfs(&s);
-	printf("subject: %s, kernel %s\n", s.cell->id, s.cell->kernel_release);
+	printf("subject: %s, kernel %s\n", s.cell->id,
+	       json_string_value(json_object_get(json_object_get(s.cell->definition, "kernel"), "origin")));
 	bench_one_guest(&s);
 	bench_many(&s);
+	bench_shell(&s);
+	bench_join(&s);
 	bench_list(&s);
+	bench_matrix(&s, argv[2]);
 	remove_tree(dir, NULL);
 	free(s.initramfs);
 	free(s.qemu);

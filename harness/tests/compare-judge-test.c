@@ -332,12 +332,15 @@ static void test_refusals(void **state)
 	struct cell_record a = { .page_bytes = 4096, .basis = BASIS_SIMULATED, .work_bytes = 8 << 20 }, b = a;
 	const struct pair_facts plain = { .base = &a, .other = &b };
 	struct pair_facts f = plain;
+	struct metric never = insns;
 
 	(void)state;
 	assert_refusal(&f, "p.i", &insns, false, NULL);
 	assert_refusal(&f, "p.memory.peak", &memory, false, NULL);
 	assert_refusal(&f, "p.f_per_op", &per_page, true, NULL);
 	assert_refusal(&f, "p.n", &neither, false, "neither way is better");
+	never.not_judged = "it never is";
+	assert_refusal(&f, "p.i", &never, false, "it never is");
 
 	b.page_bytes = 65536;
 	assert_refusal(&f, "p.i", &insns, false, "page sizes differ: instructions are shown, not judged");

@@ -18,10 +18,12 @@
 
 struct boot_cell {
 	const char *id, *skip;
-	const char *kernel;  /* NULL: one that boots nowhere */
-	const char *program; /* NULL: "/bin/null --value 1 --cost 1000" */
-	const char *append;  /* to the command line */
-	const char *sha256;  /* of the kernel, if not the right one */
+	const char *kernel;	    /* NULL: one that boots nowhere */
+	const char *program;	    /* NULL: "/bin/null --value 1 --cost 1000" */
+	const char *append;	    /* to the command line */
+	const char *set;	    /* lines of the job before its exec, or NULL */
+	const char *exec_timeout_s; /* NULL: "1000" */
+	const char *sha256;	    /* of the kernel, if not the right one */
 	uint64_t page_bytes, memory_bytes, timeout_s;
 };
 
@@ -58,12 +60,14 @@ UNUSED static void boot_fill_cell(struct cell_record *r, const struct boot_cell 
 	r->basis_reason = xstrdup("a test");
 	r->cpu_model = xstrdup("neoverse-n1");
 	r->command_line = xasprintf("console=ttyAMA0 panic=-1 %s", c->append ? c->append : "loglevel=7");
-	r->job = xasprintf("job\t1\nexpect\tpage_size\t%llu\nwatch\t/proc/meminfo\nidle\n"
-			   "exec\tnull\tsample\t0\t1000\t%s\n",
-			   (unsigned long long)r->page_bytes, program);
+	r->job = xasprintf("job\t1\nexpect\tpage_size\t%llu\n%swatch\t/proc/meminfo\nidle\n"
+			   "exec\tnull\tsample\t0\t%s\t%s\n",
+			   (unsigned long long)r->page_bytes, c->set ? c->set : "",
+			   c->exec_timeout_s ? c->exec_timeout_s : "1000", program);
 	boot_add_program(r, "init", "agent");
 	boot_add_program(r, "bin/null", "null/null");
 	boot_add_program(r, "bin/getppid1", "will-it-scale/getppid1_processes");
+	boot_add_program(r, "bin/misbehave", "../tests/guest/misbehave");
 }
 
 /* Every cell may have 1000 boots. */
@@ -106,7 +110,7 @@ UNUSED static int boot_run(char **ret_output, const char *const *args)
 	_cleanup_free_ char *program = boot_program(), *out = NULL;
 	_cleanup_free_ const char **argv = boot_argv(program, args);
 	struct err err = ERR_INIT;
-	int rc = proc_capture((char *const *)argv, now_ns() + 120 * NSEC_PER_SEC, 1 << 20, &out, &err);
+	int rc = proc_capture((char *const *)argv, now_ns() + 600 * NSEC_PER_SEC, 1 << 20, &out, &err);
 
 	if (rc < 0)
 		fail_msg("%s", err.msg);

@@ -72,6 +72,15 @@ static void hardware(void **state)
 	check_golden("hardware", &d);
 }
 
+static void gdb(void **state)
+{
+	struct domain d = example();
+
+	(void)state;
+	d.gdb_path = "/run/gdb";
+	check_golden("gdb", &d);
+}
+
 static void pty(void **state)
 {
 	struct domain d = example();
@@ -107,8 +116,8 @@ static void text_is_escaped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(simulated), cmocka_unit_test(emulated),	cmocka_unit_test(hardware),
-		cmocka_unit_test(pty),	     cmocka_unit_test(text_is_escaped),
+		cmocka_unit_test(simulated), cmocka_unit_test(emulated), cmocka_unit_test(hardware),
+		cmocka_unit_test(gdb),	     cmocka_unit_test(pty),	 cmocka_unit_test(text_is_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -68,11 +69,32 @@ static void each_failure_has_its_outcome(void **state)
 	lives(*state, "oops", 0, OUTCOME_GUEST_CRASHED, "Unable to handle kernel NULL pointer");
 	lives(*state, "torn", 0, OUTCOME_INCOMPLETE, "torn");
 	lives(*state, "damaged", 0, OUTCOME_INCOMPLETE, "damaged");
-	lives(*state, "no-hello", 0, OUTCOME_BOOT_FAILED, "no hello in 240 s");
+	lives(*state, "no-hello", 0, OUTCOME_BOOT_FAILED, "no hello in 80 s");
 	lives(*state, "crash", 0, OUTCOME_GUEST_CRASHED, "signal 11");
 	lives(*state, "wrong-page-size", 0, OUTCOME_BOOT_FAILED, "wrong page size");
 	lives(*state, "timeout", 0, OUTCOME_TIMEOUT, "80 s");
 	lives(*state, "host-error", 3, OUTCOME_HOST_FAILED, "told to fail");
+}
+
+/* What a full disk is without root: a limit on the size of files. */
+static void files_that_cannot_grow(void **state)
+{
+	struct rlimit before, small = { .rlim_cur = 1500 };
+	_cleanup_free_ char *out = NULL;
+	struct boot_result result;
+	int code;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	code = BOOT(&out, "--fake", *state, "c", "61");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	if (code != 3 || !strstr(out, "File too large"))
+		fail_msg("%d: %s", code, out);
+	boot_result_of(*state, "c", 61, &result);
+	assert_int_equal(result.outcome, OUTCOME_HOST_FAILED);
+	assert_non_null(strstr(result.reason, "File too large"));
+	boot_result_free(&result);
 }
 
 static void same_seed_same_bytes(void **state)
@@ -293,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_failure_has_its_outcome),
+		cmocka_unit_test(files_that_cannot_grow),
 		cmocka_unit_test(same_seed_same_bytes),
 		cmocka_unit_test(fake_is_visible),
 		cmocka_unit_test(a_shell_runs_nothing_else),

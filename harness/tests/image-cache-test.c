@@ -3,6 +3,7 @@
  * compiler, no root. What happens when builds die, files rot and two granules want the same kernel. */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,11 +22,12 @@
 #include "image/build.h"
 #include "image/cache.h"
 #include "image/tool.h"
+#include "tests/kernel-fake.h"
 
 static char *top, *cache, *recipes, *journal; /* of one test */
 
 /* What the builder shall do besides building. */
-static enum { WELL, DIE, FAIL, SLOW, WRONG_PAGES } behaviour;
+static enum { WELL, DIE, FAIL, SLOW, WRONG_PAGES, BAD_TARBALL } behaviour;
 static const char *version = "6.12.1-1", *compiler = "cc 1.0";
 static struct text said; /* what progress was told */
 
@@ -91,16 +93,20 @@ static int fake_fetch(const char *cache_path, const char *package, const char *s
 	return source_lookup(cache_path, package, suite, ret_source, err) == 1 ? 0 : -1;
 }
 
-static int fake_extract(const struct kernel_source *source, const char *tree, char *const *patches, size_t n_patches,
-			image_progress *progress, void *ctx, struct err *err)
+static int fake_extract(const struct kernel_source *source, const char *tree, const struct source_patch *patches,
+			size_t n_patches, image_progress *progress, void *ctx, struct err *err)
 {
-	(void)source;
 	(void)patches;
 	(void)n_patches;
 	(void)progress;
 	(void)ctx;
 	if (path_is_dir(tree))
 		return 0;
+	if (behaviour == BAD_TARBALL) { /* as source_extract() does */
+		behaviour = WELL;
+		unlink(source->tarball);
+		return err_set(err, ERR_HOST, "%s: its sha256 is another", source->tarball);
+	}
 	note("extract");
 	return make_dirs(tree, err);
 }
@@ -110,23 +116,8 @@ static int fake_resolve(const struct recipe *r, const char *tree, const char *ob
 	(void)err;
 	assert_true(path_is_dir(tree) && path_is_dir(obj));
 	note("resolve");
-	*ret_config = xasprintf("%s%s", r->config, r->pages);
+	*ret_config = recipe_config(r, r->n_configs);
 	return 0;
-}
-
-static int write_image(const char *obj, uint64_t page_bytes, struct err *err)
-{
-	_cleanup_free_ char *dir = path_join(obj, "arch/arm64/boot"), *path = path_join(dir, "Image"),
-			    *map = path_join(obj, "System.map");
-	unsigned char data[1024] = { 0 };
-
-	data[24] = page_bytes == 65536 ? 0x0e : 0x0a;
-	memcpy(data + 56, "ARM\x64", 4);
-	strcpy((char *)data + 256, "Linux version 6.12.1-granule (granule@granule)");
-	return make_dirs(dir, err) < 0 || file_write_atomic(path, data, sizeof(data), err) < 0 ||
-			       file_write_atomic(map, "map\n", 4, err) < 0
-		       ? -1
-		       : 0;
 }
 
 static int fake_compile(const struct recipe *r, const char *name, const char *tree, const char *obj, const char *log,
@@ -166,7 +157,7 @@ static struct kernel_spec spec_64k = {
 
 static int ensure(bool refresh, struct kernel_image **ret_image, struct err *err)
 {
-	struct kernel_env env = { cache, recipes, &fake_builder, refresh };
+	struct kernel_env env = { cache, recipes, &fake_builder, refresh, false };
 
 	text_free(&said);
 	said = (struct text){ 0 };
@@ -175,7 +166,7 @@ static int ensure(bool refresh, struct kernel_image **ret_image, struct err *err
 
 static int lookup(struct kernel_image **ret_image, struct err *err)
 {
-	struct kernel_env env = { cache, recipes, &fake_builder, false };
+	struct kernel_env env = { cache, recipes, &fake_builder, false, false };
 
 	return kernel_lookup_in(&env, &spec_64k, ret_image, err);
 }
@@ -319,6 +310,42 @@ static void corruption_found(void **state)
 	kernel_image_free(image);
 }
 
+static void damaged_tarball(void **state)
+{
+	_cleanup_free_ char *path = NULL;
+
+	(void)state;
+	behaviour = BAD_TARBALL;
+	path = ensured(false);
+	assert_true(path_exists(path));
+	assert_true(heard("source.tar.xz: its sha256 is another; fetching it again"));
+	assert_int_equal(noted("fetch"), 2);
+	assert_int_equal(noted("compile"), 1);
+}
+
+/* What leads to an entry is damaged: the index of inputs, a folder that is a file. */
+static void damaged_index(void **state)
+{
+	_cleanup_free_ char *path = ensured(false), *inputs = path_join(cache, "inputs/*"), *dir = NULL, *again = NULL;
+	_cleanup_(globfree) glob_t g = { 0 };
+
+	(void)state;
+	assert_int_equal(glob(inputs, 0, NULL, &g), 0);
+	assert_int_equal(g.gl_pathc, 1);
+	assert_int_equal(file_write_atomic(g.gl_pathv[0], "nonsense\n", 9, NULL), 0);
+	again = ensured(false);
+	assert_string_equal(path, again);
+	assert_int_equal(noted("compile"), 1); /* resolving found it */
+	dir = xstrdup(path);
+	*strrchr(dir, '/') = '\0';
+	assert_int_equal(remove_tree(dir, NULL), 0);
+	assert_int_equal(file_write_atomic(dir, "x", 1, NULL), 0);
+	free(again);
+	again = ensured(false);
+	assert_true(path_exists(again));
+	assert_int_equal(noted("compile"), 2);
+}
+
 static void lost_files(void **state)
 {
 	static const char *const names[] = { "Image", "System.map", "config", "meta.json" };
@@ -415,7 +442,7 @@ static void two_at_once(void **state)
 
 static void bad_specs(void **state)
 {
-	struct kernel_env env = { cache, recipes, &fake_builder, false };
+	struct kernel_env env = { cache, recipes, &fake_builder, false, false };
 	const struct {
 		struct kernel_spec spec;
 		const char *message;
@@ -444,7 +471,7 @@ static void bad_specs(void **state)
 static void by_path(void **state)
 {
 	_cleanup_free_ char *path = ensured(false), *message = NULL;
-	struct kernel_env env = { cache, recipes, &fake_builder, false };
+	struct kernel_env env = { cache, recipes, &fake_builder, false, false };
 	struct kernel_spec spec = { .label = (char *)"mine", .image = path };
 	struct kernel_image *image;
 	struct err err = ERR_INIT;
@@ -496,9 +523,10 @@ static void tools(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(built_once), TEST(inputs_matter), TEST(same_resolved), TEST(corruption_found),
-		TEST(lost_files), TEST(killed_build),  TEST(failed_build),  TEST(two_at_once),
-		TEST(bad_specs),  TEST(by_path),       TEST(tools),
+		TEST(built_once),      TEST(inputs_matter), TEST(same_resolved), TEST(corruption_found),
+		TEST(damaged_tarball), TEST(damaged_index), TEST(lost_files),	 TEST(killed_build),
+		TEST(failed_build),    TEST(two_at_once),   TEST(bad_specs),	 TEST(by_path),
+		TEST(tools),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@
 	"kernel/drivers/char/virtio_console.ko.xz: kernel/drivers/virtio/virtio_ring.ko.xz "                           \
 	"kernel/drivers/virtio/virtio.ko.xz"
 
-static void order_is(const char *dep, const char *builtin, const char *expected)
+static void order_loads(const struct modules_index *index, const struct string_list *load, const char *expected)
 {
 	struct text got = { 0 };
 	_cleanup_free_ char *s = NULL;
@@ -34,7 +34,7 @@ static void order_is(const char *dep, const char *builtin, const char *expected)
 	char **files;
 	size_t n;
 
-	if (modules_order("m.tar", dep, builtin, &files, &n, &err) < 0)
+	if (modules_order("m.tar", index, load, &files, &n, &err) < 0)
 		fail_msg("%s", err.msg);
 	for (size_t i = 0; i < n; i++) {
 		text_add(&got, "%s ", strrchr(files[i], '/') + 1);
@@ -43,6 +43,11 @@ static void order_is(const char *dep, const char *builtin, const char *expected)
 	free(files);
 	s = text_steal(&got);
 	assert_string_equal(s, expected);
+}
+
+static void order_is(const char *dep, const char *builtin, const char *expected)
+{
+	order_loads(&(struct modules_index){ .dep = dep, .builtin = builtin }, NULL, expected);
 }
 
 static void dependencies_come_first(void **state)
@@ -59,17 +64,85 @@ static void dependencies_come_first(void **state)
 		 "x.ko virtio_pci.ko virtio_console.ko ");
 }
 
-static void a_driver_that_is_nowhere(void **state)
+#define BUILTIN                                                                                                        \
+	"kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/char/virtio_console.ko\nkernel/drivers/block/loop.ko\n"
+
+/* As in Debian's 6.12: ext4 asks for an algorithm by its name, which is an alias of several modules. */
+static const struct modules_index soft = {
+	.builtin = BUILTIN,
+	.dep = "kernel/fs/ext4/ext4.ko.xz: kernel/lib/crc16.ko.xz kernel/fs/jbd2/jbd2.ko.xz\n"
+	       "kernel/lib/crc16.ko.xz:\n"
+	       "kernel/fs/jbd2/jbd2.ko.xz:\n"
+	       "kernel/arch/arm64/crypto/crc32c-arm64.ko.xz:\n"
+	       "kernel/crypto/crc32c_generic.ko.xz: kernel/crypto/hash.ko.xz\n"
+	       "kernel/crypto/hash.ko.xz:\n"
+	       "kernel/net/after.ko.xz:\n"
+	       "kernel/drivers/null-blk.ko.xz:\n",
+	.softdep = "# Soft dependencies\nsoftdep ext4 pre: crypto-crc32c gone post: after\n"
+		   "softdep ext4 post: after\nsoftdep ext pre: after\nsoftdep null-blk pre: jbd2\n",
+	.alias = "# Aliases\nalias crypto_crc32c crc32c_arm64\nalias crypto-crc32c crc32c_generic\n"
+		 "alias crypto-crc32c crc32c_arm64\nalias crypto crc16\nalias crypto-crc32cc crc16\n",
+};
+
+static void names_are_loaded_behind_what_they_need(void **state)
 {
+	char *ext4[] = { (char *)"ext4" }, *two[] = { (char *)"loop", (char *)"null_blk", (char *)"ext4" };
+	struct modules_index plain = soft;
+
+	(void)state;
+	/* the generic one of two; what comes after it is not needed, what is nowhere may be built in */
+	order_loads(&soft, &(struct string_list){ ext4, 1 },
+		    "jbd2.ko.xz crc16.ko.xz hash.ko.xz crc32c_generic.ko.xz ext4.ko.xz ");
+	/* in the order of the list, each file once; a built-in one is no error */
+	order_loads(&soft, &(struct string_list){ two, 3 },
+		    "jbd2.ko.xz null-blk.ko.xz crc16.ko.xz hash.ko.xz crc32c_generic.ko.xz ext4.ko.xz ");
+	order_loads(&soft, &(struct string_list){ NULL, 0 }, "");
+	plain.softdep = plain.alias = NULL;
+	order_loads(&plain, &(struct string_list){ ext4, 1 }, "jbd2.ko.xz crc16.ko.xz ext4.ko.xz ");
+}
+
+static void order_fails(const struct modules_index *index, const char *name, const char *message)
+{
+	char *names[] = { (char *)(uintptr_t)name };
+	struct err err = ERR_INIT;
+	char **files;
+	size_t n;
+
+	assert_int_equal(modules_order("m.tar", index, &(struct string_list){ names, name ? 1 : 0 }, &files, &n, &err),
+			 -1);
+	assert_int_equal(err.kind, ERR_CONFIG);
+	assert_string_equal(err.msg, message);
+}
+
+static void modules_that_are_nowhere(void **state)
+{
+	struct text many = { 0 };
+	_cleanup_free_ char *dep = NULL;
+	char *top[] = { (char *)"top" };
+	struct modules_index index = { .builtin = BUILTIN };
 	struct err err = ERR_INIT;
 	char **files;
 	size_t n;
 
 	(void)state;
-	assert_int_equal(modules_order("m.tar", "a/virtio_pci.ko:\n", "", &files, &n, &err), -1);
-	assert_int_equal(err.kind, ERR_CONFIG);
-	assert_string_equal(err.msg, "m.tar: no virtio_console, neither as a module nor in modules.builtin: the guest "
-				     "could not say anything; build it in (CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_CONSOLE)");
+	order_fails(&(struct modules_index){ .dep = "a/virtio_pci.ko:\n", .builtin = "" }, NULL,
+		    "m.tar: no virtio_console, neither as a module nor in modules.builtin: the guest could not "
+		    "say anything; build it in (CONFIG_VIRTIO_PCI, CONFIG_VIRTIO_CONSOLE)");
+	order_fails(&soft, "ext5", "m.tar: load: no module 'ext5', and none that is built in; did you mean 'ext4'?");
+	order_fails(&soft, "lop", "m.tar: load: no module 'lop', and none that is built in; did you mean 'loop'?");
+	order_fails(&soft, "nonsense", "m.tar: load: no module 'nonsense', and none that is built in");
+	/* an alias is no module's name */
+	order_fails(&soft, "crypto-crc32c", "m.tar: load: no module 'crypto-crc32c', and none that is built in");
+	text_add(&many, "k/top.ko:");
+	for (int i = 0; i < 300; i++)
+		text_add(&many, " k/m%d.ko", i);
+	text_add(&many, "\n");
+	for (int i = 0; i < 300; i++)
+		text_add(&many, "k/m%d.ko:\n", i);
+	dep = text_steal(&many);
+	index.dep = dep;
+	assert_int_equal(modules_order("m.tar", &index, &(struct string_list){ top, 1 }, &files, &n, &err), -1);
+	assert_string_equal(err.msg, "m.tar: load: that is 301 modules with what they need; the limit is 256");
 }
 
 static void put(const char *dir, const char *name, const char *text)
@@ -93,6 +166,7 @@ struct fixture {
 	char dir[64];
 	char *cache, *root, *modules, *archive; /* owned */
 	struct kernel_image *image;
+	struct string_list load; /* its strings are literals */
 	unsigned said;
 };
 
@@ -139,7 +213,7 @@ static int ensure(struct fixture *f, const char *from, struct err *err)
 	f->image->release = steal_ptr(release);
 	f->said = 0;
 	*err = ERR_INIT;
-	return modules_ensure(f->cache, from, hear, &f->said, f->image, err);
+	return modules_ensure(f->cache, from, &f->load, hear, &f->said, f->image, err);
 }
 
 static void assert_modules(const struct fixture *f)
@@ -183,7 +257,7 @@ static void an_archive_is_unpacked_once(void **state)
 	struct err err;
 
 	pack(f);
-	assert_int_equal(modules_lookup(f->cache, f->archive, f->image, &err), 0);
+	assert_int_equal(modules_lookup(f->cache, f->archive, &f->load, f->image, &err), 0);
 	assert_int_equal(ensure(f, f->archive, &err), 0);
 	assert_int_equal(f->said, 1);
 	assert_int_equal(ensure(f, f->archive, &err), 0);
@@ -193,6 +267,36 @@ static void an_archive_is_unpacked_once(void **state)
 	assert_int_equal(file_write_atomic(f->image->modules[0].path, "rot", 3, NULL), 0);
 	assert_int_equal(ensure(f, f->archive, &err), 0);
 	assert_int_equal(f->said, 1);
+	assert_modules(f);
+}
+
+/* What is asked for by name is another entry, and the first stays. */
+static void names_are_part_of_the_key(void **state)
+{
+	struct fixture *f = *state;
+	char *names[] = { (char *)"null_blk" };
+	char first[SHA256_HEX_SIZE];
+	struct err err;
+
+	put(f->modules, "modules.dep",
+	    "kernel/virtio_pci.ko:\nkernel/virtio-console.ko: kernel/virtio_pci.ko\nkernel/null_blk.ko:\n");
+	put(f->modules, "kernel/null_blk.ko", "null vermagic=6.12.1-test SMP");
+	pack(f);
+	assert_int_equal(ensure(f, f->archive, &err), 0);
+	assert_modules(f);
+	strcpy(first, f->image->modules_sha256);
+	f->load = (struct string_list){ names, 1 };
+	if (ensure(f, f->archive, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(f->said, 1);
+	assert_int_equal(f->image->n_modules, 3);
+	assert_string_equal(f->image->modules[2].name, "02-null_blk.ko");
+	assert_string_not_equal(f->image->modules_sha256, first);
+	assert_int_equal(ensure(f, f->archive, &err), 0);
+	assert_int_equal(f->said, 0);
+	f->load.n = 0;
+	assert_int_equal(ensure(f, f->archive, &err), 0);
+	assert_int_equal(f->said, 0);
 	assert_modules(f);
 }
 
@@ -228,9 +332,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dependencies_come_first),
-		cmocka_unit_test(a_driver_that_is_nowhere),
+		cmocka_unit_test(names_are_loaded_behind_what_they_need),
+		cmocka_unit_test(modules_that_are_nowhere),
 		cmocka_unit_test_setup_teardown(a_folder_and_an_archive_are_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_archive_is_unpacked_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(names_are_part_of_the_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_does_not_fit, setup, teardown),
 	};
 

@@ -18,6 +18,7 @@ static void defaults_are_legal(void **state)
 		struct folio_profile folio;
 		struct trials trials;
 		struct skip_rule skip;
+		struct gate_rule gate;
 	} target;
 
 	(void)state;

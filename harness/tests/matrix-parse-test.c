@@ -166,6 +166,34 @@ static void cells(void **state)
 	matrix_free(m);
 }
 
+/* The axis is there only where it is given: then innermost, and part of every id. */
+static void limits(void **state)
+{
+	static const char *const expected[] = { "k.f.a.none", "k.f.a.1536m", "k.f.a.1g",
+						"k.f.b.none", "k.f.b.1536m", "k.f.b.1g" };
+	struct matrix *m =
+		parsed("matrix: m\nguest: { memory: 2GiB }\nkernels: { k: { image: I } }\nfolios: { f: {} }\n"
+		       "workloads: { a: { null: }, b: { null: } }\nlimit: [none, 1536MiB, 1024M]\n"
+		       "skip: [ { limit: 1g, workloads: b, why: small }, { limit: [none], why: large } ]\n");
+	struct cell *v;
+	size_t n;
+
+	(void)state;
+	matrix_expand(m, &v, &n);
+	assert_int_equal(n, ARRAY_SIZE(expected));
+	for (size_t i = 0; i < n; i++) {
+		assert_string_equal(v[i].id, expected[i]);
+		assert_ptr_equal(v[i].limit, &m->limits[i % 3]);
+		assert_ptr_equal(v[i].workload, &m->workloads[i / 3]);
+		assert_true(!v[i].skip == (i == 1 || i == 2 || i == 4));
+	}
+	assert_string_equal(v[5].skip, "small");
+	assert_int_equal(m->limits[0].bytes, 0);
+	assert_int_equal(m->limits[1].bytes, UINT64_C(1536) << 20);
+	cells_free(v, n);
+	matrix_free(m);
+}
+
 /* A matrix of @kernels x @folios x @loads with one rule a folio. */
 static char *large(size_t kernels, size_t folios, size_t loads, size_t rules)
 {
@@ -188,7 +216,7 @@ static char *large(size_t kernels, size_t folios, size_t loads, size_t rules)
 
 static void hundred_thousand(void **state)
 {
-	_cleanup_free_ char *text = large(100, 100, 10, 10);
+	_cleanup_free_ char *most = large(100, 50, 10, 10), *text = xasprintf("%slimit: [none, 192MiB]\n", most);
 	uint64_t start = now_ns(), ms;
 	struct matrix *m = parsed(text);
 	size_t n, skipped = 0;
@@ -200,7 +228,7 @@ static void hundred_thousand(void **state)
 	assert_int_equal(n, 100000);
 	for (size_t i = 0; i < n; i++)
 		skipped += v[i].skip != NULL;
-	assert_int_equal(skipped, 1000);
+	assert_int_equal(skipped, 2000);
 	print_message("100,000 cells parsed and expanded in %u ms\n", (unsigned int)ms);
 	assert_true(ms < 1000);
 	cells_free(v, n);
@@ -299,10 +327,10 @@ static void help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values),	    cmocka_unit_test(defaults),	      cmocka_unit_test(cells),
-		cmocka_unit_test(hundred_thousand), cmocka_unit_test(too_many_cells), cmocka_unit_test(too_large),
-		cmocka_unit_test(hostile),	    cmocka_unit_test(too_many_nodes), cmocka_unit_test(missing_file),
-		cmocka_unit_test(whole_buffer),	    cmocka_unit_test(help),
+		cmocka_unit_test(values),	cmocka_unit_test(defaults),	    cmocka_unit_test(cells),
+		cmocka_unit_test(limits),	cmocka_unit_test(hundred_thousand), cmocka_unit_test(too_many_cells),
+		cmocka_unit_test(too_large),	cmocka_unit_test(hostile),	    cmocka_unit_test(too_many_nodes),
+		cmocka_unit_test(missing_file), cmocka_unit_test(whole_buffer),	    cmocka_unit_test(help),
 	};
 
 	return cmocka_run_group_tests_name("matrix-parse", tests, NULL, NULL);

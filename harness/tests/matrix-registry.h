@@ -68,10 +68,11 @@ static const struct option_def probe_options[] = {
 	OPTIONS_END,
 };
 
-static char *probe_check(const void *params)
+static char *probe_check(const void *params, const char **ret_key)
 {
 	const struct probe_params *p = params;
 
+	*ret_key = "iterations";
 	return p->iterations == 13 ? xstrdup("13 iterations bring bad luck; take 12") : NULL;
 }
 

@@ -52,13 +52,9 @@ char *scratch_image(const char *dir, const char *name, unsigned int page_bytes)
 	return scratch_write(dir, name, image, sizeof(image));
 }
 
-static char *find_kernel(uint64_t page_bytes, char **ret_why_not)
+static char *find_kernel(const struct kernel_spec *spec, const char *how, char **ret_why_not)
 {
-	_cleanup_free_ char *source = xstrdup("linux-source-6.12"), *suite = xstrdup("trixie");
-	_cleanup_free_ char *config = xstrdup("micro"), *qemu = proc_find("qemu-system-aarch64"), *path = NULL;
-	const struct kernel_spec spec = {
-		.source = source, .suite = suite, .config = config, .page_bytes = page_bytes
-	};
+	_cleanup_free_ char *qemu = proc_find("qemu-system-aarch64"), *path = NULL;
 	struct kernel_image *image = NULL;
 	struct err err = ERR_INIT;
 	int found;
@@ -71,22 +67,34 @@ static char *find_kernel(uint64_t page_bytes, char **ret_why_not)
 		*ret_why_not = xstrdup("qemu-system-aarch64 is not on PATH");
 		return NULL;
 	}
-	found = kernel_lookup(&spec, &image, &err);
+	found = kernel_lookup(spec, &image, &err);
 	if (found > 0)
 		path = xstrdup(image->path);
 	else
 		*ret_why_not =
-			xstrdup(found < 0 ? err.msg
-					  : "the kernels of matrices/smoke.yaml are not in the cache (`make demo` "
-					    "builds them)");
+			found < 0 ? xstrdup(err.msg) : xasprintf("%s is not in the cache (%s)", image->origin, how);
 	if (found >= 0)
 		kernel_image_free(image);
 	return steal_ptr(path);
 }
 
+char *guest_package(const char *package, const char *suite, char **ret_why_not)
+{
+	const struct kernel_spec spec = { .package = (char *)(uintptr_t)package, .suite = (char *)(uintptr_t)suite };
+	char *path = find_kernel(&spec, "`granule images build matrices/distro.yaml` fetches it", ret_why_not);
+
+	if (!path)
+		printf("skipped: %s\n", *ret_why_not);
+	return path;
+}
+
 char *guest_kernel(uint64_t page_bytes, char **ret_why_not)
 {
-	char *path = find_kernel(page_bytes, ret_why_not);
+	const struct kernel_spec spec = { .source = (char *)(uintptr_t) "linux-source-6.12",
+					  .suite = (char *)(uintptr_t) "trixie",
+					  .config = (char *)(uintptr_t) "micro",
+					  .page_bytes = page_bytes };
+	char *path = find_kernel(&spec, "`make demo` builds those of matrices/smoke.yaml", ret_why_not);
 
 	if (path)
 		return path;

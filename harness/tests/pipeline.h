@@ -24,6 +24,15 @@ char *scratch_image(const char *dir, const char *name, unsigned int page_bytes);
  * with a sentence in @ret_why_not where a test cannot boot it: no QEMU, not built, $GRANULE_NO_GUESTS says so. With
  * $GRANULE_REQUIRE_GUESTS set that fails the test instead. Both owned by the caller. */
 char *guest_kernel(uint64_t page_bytes, char **ret_why_not);
+/* The same of a Debian kernel package; never an error, since only `granule images build` fetches one. */
+char *guest_package(const char *package, const char *suite, char **ret_why_not);
+
+/* In a test whose fixture @f has why_not, as guest_kernel() set it. */
+#define REQUIRE_GUESTS(f)                                                                                              \
+	do {                                                                                                           \
+		if ((f)->why_not)                                                                                      \
+			skip();                                                                                        \
+	} while (0)
 
 /* Run build/granule with @args (ends with NULL); returns its exit code, output (both streams) in @ret_output, owned by
  * the caller, or dropped with NULL. Fails the test if it takes longer than 120 s. */

@@ -166,6 +166,47 @@ static void test_show(void **state)
 	scratch_remove(dir);
 }
 
+/* One boot whose stream has two series, the second as a guest could send it. Caught: a course of the wrong length or
+ * scale, a stretch in which nothing was read drawn, kB for bytes, a name that breaks the line. */
+static void test_series(void **state)
+{
+	static const char columns[] = "charged cgroup/memory.current -\nfree /proc/meminfo MemFree:\nodd /proc/x y\n"
+				      "never /proc/none -\n";
+	struct cell_record cell = numbers_cell("4k", "off", &small);
+	_cleanup_free_ char *longest = xasprintf("%0300d", 7), *odd = NULL;
+	struct stream s = { 0 };
+	struct text rows = { 0 };
+	char *dir = scratch_make();
+	json_t *o, *rows_json;
+	bool failed;
+	struct run *run;
+
+	(void)state;
+	for (unsigned int i = 0; i <= 100; i++)
+		if (i < 50 || i > 60)
+			text_add(&rows, "%u00000000 %u %u 7 -\n", i, (i % 25) << 20, 3000000 - 1000 * i);
+	stream_put(&s, WIRE_HELLO, "page_size", "4096", NULL);
+	stream_put(&s, WIRE_SERIES, "null", "0", "100000000", "12", columns, rows.s, NULL);
+	odd = xasprintf("%s\033[31m %s %s\n", longest, longest, longest);
+	stream_put(&s, WIRE_SERIES, longest, "0", "1", "1", odd, "0 5\n99999999999 -\n0 3\n", NULL);
+	stream_put(&s, WIRE_END, "ok", "", NULL);
+	run_build(dir, &cell, 1);
+	free(attempt_build(dir, cell.id, 1, 1, &s, "", "{\"stop\":\"poweroff\"}"));
+	check_golden("show-series.txt", dir, cell_text(dir, cell.id, 1, false));
+	run = open_run(dir);
+	must(report_cell_json(run, &run->cells[0], 1, &o, &failed, NULL), &ERR_INIT);
+	rows_json = json_object_get(
+		json_array_get(json_object_get(json_array_get(json_object_get(o, "boots"), 0), "series"), 0), "rows");
+	assert_int_equal(json_array_size(rows_json), 90);
+	assert_true(json_is_null(json_array_get(json_array_get(rows_json, 0), 4)));
+	json_decref(o);
+	run_free(run);
+	text_free(&rows);
+	text_free(&s.bytes);
+	cell_record_free(&cell);
+	scratch_remove(dir);
+}
+
 /* Everything that text shows is in the JSON, which parses back. Caught: NaN, a key renamed. */
 static void test_json(void **state)
 {
@@ -266,8 +307,9 @@ static void test_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_diff), cmocka_unit_test(test_diff_runs), cmocka_unit_test(test_show),
-		cmocka_unit_test(test_json), cmocka_unit_test(test_narrow),    cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_diff),	cmocka_unit_test(test_diff_runs), cmocka_unit_test(test_show),
+		cmocka_unit_test(test_json),	cmocka_unit_test(test_series),	  cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests_name("report-text", tests, NULL, NULL);

@@ -82,6 +82,45 @@ static void run_show_diff(void **state)
 	assert_non_null(strstr(diff, "64k"));
 }
 
+/* Of a package that was never fetched the page size is not known, so nothing can be said to be impossible on it. */
+static void a_package_that_is_not_there(void **state)
+{
+	static const char text[] =
+		"matrix: test\nkernels: { distro: { package: linux-image-arm64-16k, suite: trixie } }\n"
+		"folios:\n  small: { anon: { 16K: always } }\nworkloads: { w: { null: { } } }\n";
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = scratch_write(f->dir, "package.yaml", text, strlen(text)), *out = NULL;
+
+	assert_int_equal(GRANULE(&out, "list", matrix), 0);
+	assert_non_null(strstr(out, "? pages  linux-image-arm64-16k (trixie)  (to be fetched)"));
+	assert_non_null(strstr(out, "1 cells, 1 to run, 0 skipped"));
+	assert_non_null(strstr(out, "0 kernels to build, 1 to fetch"));
+}
+
+/* Caught: a phase without its series, or with that of a warm-up; a definition that names what nobody asked for. */
+static void series_are_shown(void **state)
+{
+	static const char text[] = "matrix: s\nguest: { memory: 256MiB }\nkernels:\n  64k: { image: Image-64k }\n"
+				   "workloads: { w: { null: { touch: 4M } } }\n"
+				   "trials: { seeds: 1, warmups: 1, samples: 2, series: 2, series_interval: 500 }\n";
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = scratch_write(f->dir, "s.yaml", text, strlen(text)), *plain = NULL;
+	_cleanup_free_ char *run = path_join(f->dir, "s"), *shown = NULL, *json = NULL, *other = NULL, *out = NULL;
+
+	assert_int_equal(GRANULE(NULL, "run", matrix, "-o", run), 0);
+	assert_int_equal(GRANULE(&shown, "show", run, "64k.default.w"), 0);
+	assert_non_null(strstr(shown, "boot 1: series of null, 5 rows in 2.000 s of guest time, one in 500 ms; its"));
+	assert_non_null(strstr(shown, "null.series.anon_max"));
+	assert_int_equal(GRANULE(&json, "show", run, "64k.default.w", "--format", "json"), 0);
+	assert_non_null(strstr(json, "\"series_interval\": 500"));
+	assert_null(strstr(strstr(json, "\"series\": [") + 1, "\"series\": ["));
+	plain = write_matrix(f, "plain.yaml", "  w: { null: { } }\n", 1);
+	other = path_join(f->dir, "plain");
+	assert_int_equal(GRANULE(NULL, "run", plain, "-o", other), 0);
+	assert_int_equal(GRANULE(&out, "show", other, "64k.off.w", "--format", "json"), 0);
+	assert_null(strstr(out, "series"));
+}
+
 /* Each way to fail has its outcome, and the run its exit code. */
 static void failures_have_outcomes(void **state)
 {
@@ -205,6 +244,12 @@ static void usage_errors_exit_2(void **state)
 		{ { "run" }, "which matrix?" },
 		{ { "run", "no/such.yaml" }, "no/such.yaml" },
 		{ { "run", "x.yaml", "-j", "0" }, "-j: '0' is not a whole number" },
+		{ { "run", "x", "--shard", "5/4" }, "--shard: '5/4' is not I/N" },
+		{ { "run", "x", "--shard", "0/4" }, "--shard: '0/4' is not I/N" },
+		{ { "run", "x", "--shard", "1/4x" }, "--shard: '1/4x' is not I/N" },
+		{ { "run", "x", "--join", "--resume" }, "one of them" },
+		{ { "run", "x", "--join", "-oy" }, "it takes no --output" },
+		{ { "run", "--join", "no/such/run" }, "no/such/run" },
 		{ { "list", "--olny", "x" }, "unrecognized option" },
 		{ { "show", "no/such/run" }, "no/such/run" },
 		{ { "diff", "no/such/run", "--along", "kernels" }, "no/such/run" },
@@ -277,10 +322,40 @@ static void output_directory_in_use_is_kept(void **state)
 	assert_string_equal(before, after);
 }
 
+/* `run --gate`: what cannot be held is found out before the first boot; the exit code is the gate's. Caught: a gate that is
+ * read from nowhere, a baseline that is asked for after the last boot, a code that the outcomes cover up. */
+static void run_gate(void **state)
+{
+	static const char text[] = "matrix: test\nguest: { memory: 256MiB }\nkernels: { 4k: { image: Image-4k } }\n"
+				   "workloads: { w: { null: {} } }\ntrials: { seeds: 2, samples: 1 }\n"
+				   "gates:\n  - { metric: guest.memory.idle_used, worse_by: 1%, against: baseline }\n";
+	const struct fixture *f = *state;
+	_cleanup_free_ char *matrix = scratch_write(f->dir, "g.yaml", text, strlen(text));
+	_cleanup_free_ char *plain = write_matrix(f, "m.yaml", "  w: { null: { } }\n", 1);
+	_cleanup_free_ char *base = path_join(f->dir, "gate-base"), *run = path_join(f->dir, "gate-run"), *none = NULL,
+			    *out = NULL;
+	_cleanup_free_ char *xml = path_join(f->dir, "junit.xml"), *gate = NULL, *junit = NULL, *without = NULL;
+
+	assert_int_equal(GRANULE(&without, "run", plain, "-o", run, "--gate"), 2);
+	assert_non_null(strstr(without, "has no gates"));
+	assert_int_equal(GRANULE(&none, "run", matrix, "-o", run, "--gate"), 2);
+	assert_non_null(strstr(none, "--against RUN"));
+	assert_false(path_exists(run));
+	assert_int_equal(GRANULE(NULL, "run", matrix, "-o", base), 0);
+	assert_int_equal(GRANULE(&out, "run", matrix, "-o", run, "--gate", "--against", base), 0);
+	assert_non_null(strstr(out, "1 gate: 1 passed"));
+	assert_int_equal(GRANULE(&gate, "gate", run, "--against", base, "--format", "junit", "-o", xml), 0);
+	assert_int_equal(file_read(xml, 1 << 20, &junit, NULL, NULL), 0);
+	assert_non_null(strstr(junit, "name=\"guest.memory.idle_used\""));
+	assert_int_equal(GRANULE(NULL, "gate", run), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_show_diff),
+		cmocka_unit_test(series_are_shown),
+		cmocka_unit_test(a_package_that_is_not_there),
 		cmocka_unit_test(failures_have_outcomes),
 		cmocka_unit_test(killed_runs_resume),
 		cmocka_unit_test(interrupted_run_exits_130_and_resumes),
@@ -290,6 +365,7 @@ int main(void)
 		cmocka_unit_test(missing_things_are_named),
 		cmocka_unit_test(no_qemu_is_said_first),
 		cmocka_unit_test(output_directory_in_use_is_kept),
+		cmocka_unit_test(run_gate),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

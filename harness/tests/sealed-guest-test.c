@@ -68,12 +68,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define REQUIRE_GUESTS(f)                                                                                              \
-	do {                                                                                                           \
-		if ((f)->why_not)                                                                                      \
-			skip();                                                                                        \
-	} while (0)
-
 static void load_start(struct fixture *f)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(f->load); i++) {
@@ -97,7 +91,8 @@ static char *run_matrix(const struct fixture *f, const char *name, const char *j
 	_cleanup_free_ char *matrix = path_join(f->dir, "sealed.yaml"), *out = NULL;
 	char *run = path_join(f->dir, name);
 
-	if (GRANULE(&out, "run", matrix, "-o", run, "-j", jobs) != 0)
+	/* from the cache everything would be the same */
+	if (GRANULE(&out, "run", matrix, "-o", run, "-j", jobs, "--fresh") != 0)
 		fail_msg("%s", out);
 	return run;
 }
@@ -119,7 +114,24 @@ static void same_seed_same_bytes(void **state)
 	assert_null(strstr(a, "failed"));
 }
 
-/* The check above can fail: another seed gives other bytes. */
+/* And what the cache gives instead of a guest is those bytes. */
+static void cached_boots_are_those_bytes(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *matrix = NULL, *run = NULL, *out = NULL, *want = NULL, *got = NULL;
+
+	REQUIRE_GUESTS(f);
+	matrix = path_join(f->dir, "sealed.yaml");
+	run = path_join(f->dir, "cached");
+	assert_int_equal(GRANULE(&out, "run", matrix, "-o", run), 0);
+	if (!strstr(out, "8 of 8 boots taken from the cache"))
+		fail_msg("%s", out);
+	want = run_digest(f->run);
+	got = run_digest(run);
+	assert_string_equal(got, want);
+}
+
+/* The checks above can fail: another seed gives other bytes. */
 static void another_seed_other_bytes(void **state)
 {
 	struct fixture *f = *state;
@@ -278,7 +290,7 @@ static void killed_guests_are_repeated(void **state)
 	REQUIRE_GUESTS(f); /* leaves by longjmp, so before anything is allocated */
 	matrix = path_join(f->dir, "sealed.yaml");
 	run = path_join(f->dir, "killed");
-	scheduler = granule_start((const char *const[]){ "run", matrix, "-o", run, "-j", "2", NULL });
+	scheduler = granule_start((const char *const[]){ "run", matrix, "-o", run, "-j", "2", "--fresh", NULL });
 	boot = find_boot_process(scheduler);
 	assert_true(boot > 0);
 	usleep(700000);
@@ -286,7 +298,7 @@ static void killed_guests_are_repeated(void **state)
 	usleep(500000);
 	kill(scheduler, SIGKILL);
 	waitpid(scheduler, NULL, 0);
-	if (GRANULE(&out, "run", "--resume", run) != 0)
+	if (GRANULE(&out, "run", "--resume", run, "--fresh") != 0)
 		fail_msg("%s", out);
 	want = run_digest(f->run);
 	got = run_digest(run);
@@ -296,11 +308,9 @@ static void killed_guests_are_repeated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_seed_same_bytes),
-		cmocka_unit_test(another_seed_other_bytes),
-		cmocka_unit_test(verify_repeats),
-		cmocka_unit_test(guests_say_their_page_size),
-		cmocka_unit_test(bad_guests_are_told_apart),
+		cmocka_unit_test(same_seed_same_bytes),	      cmocka_unit_test(cached_boots_are_those_bytes),
+		cmocka_unit_test(another_seed_other_bytes),   cmocka_unit_test(verify_repeats),
+		cmocka_unit_test(guests_say_their_page_size), cmocka_unit_test(bad_guests_are_told_apart),
 		cmocka_unit_test(killed_guests_are_repeated),
 	};
 

@@ -40,6 +40,19 @@ static void test_quantiles(void **state)
 	assert_near(stat_max(v, 5), 11, 0);
 }
 
+/* By hand: y = 3 - 2x, and a point off it by 3 at the end. Caught: x for y, an intercept of 0 taken for granted. */
+static void test_slope(void **state)
+{
+	const double x[] = { 0, 1, 2, 3 }, line[] = { 3, 1, -1, -3 }, off[] = { 3, 1, -1, 0 }, same[] = { 5, 5, 5, 5 };
+
+	(void)state;
+	assert_near(stat_slope(x, line, 4), -2, 1e-12);
+	assert_near(stat_slope(x, off, 4), -1.1, 1e-12);
+	assert_near(stat_slope(x, same, 4), 0, 0);
+	assert_true(isnan(stat_slope(same, x, 4)));
+	assert_true(isnan(stat_slope(x, line, 1)));
+}
+
 /* NIST/SEMATECH e-Handbook 1.3.6.7.2, "Critical Values of the Student's t Distribution", column 0.975.
  * Caught: one-sided instead of two-sided, n instead of n - 1. */
 static void test_t_table(void **state)
@@ -141,10 +154,10 @@ static void test_pairs_needed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quantiles),	    cmocka_unit_test(test_t_table),
-		cmocka_unit_test(test_deviation_certified), cmocka_unit_test(test_paired_sleep),
-		cmocka_unit_test(test_degenerate),	    cmocka_unit_test(test_log_ratio),
-		cmocka_unit_test(test_pairs_needed),
+		cmocka_unit_test(test_slope),	     cmocka_unit_test(test_quantiles),
+		cmocka_unit_test(test_t_table),	     cmocka_unit_test(test_deviation_certified),
+		cmocka_unit_test(test_paired_sleep), cmocka_unit_test(test_degenerate),
+		cmocka_unit_test(test_log_ratio),    cmocka_unit_test(test_pairs_needed),
 	};
 
 	return cmocka_run_group_tests_name("stat-stat", tests, NULL, NULL);

@@ -13,7 +13,8 @@
 
 static void assert_crash(const char *console, const char *first)
 {
-	_cleanup_free_ char *crash = console_crash(console, strlen(console));
+	bool oom;
+	_cleanup_free_ char *crash = console_crash(console, strlen(console), &oom);
 
 	if (!first) {
 		if (crash)
@@ -41,7 +42,7 @@ static void test_patterns(void **state)
 		"[   26.234567] rcu: INFO: rcu_sched self-detected stall on CPU",
 		"[    1.234567] Out of memory: Killed process 71 (page_fault1) total-vm:1048576kB",
 		"[    1.234567] Memory cgroup out of memory: Killed process 71 (page_fault1)",
-		"[    1.234567][   T71] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null)",
+		"[    1.234567][   T71] Memory cgroup out of memory: Killed process 71 (page_fault1)",
 		"[12345.234567] BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!",
 	};
 
@@ -77,6 +78,22 @@ static void test_not_a_crash(void **state)
 		assert_crash(fine[i], NULL);
 }
 
+/* Caught: an OOM kill that hides the panic behind it, a panic that is taken for an OOM kill. */
+static void test_oom(void **state)
+{
+	static const char killed[] = "[    1.000000] Out of memory: Killed process 71 (page_fault1)\n";
+	_cleanup_free_ char *both =
+		xasprintf("%s[    1.000001] Kernel panic - not syncing: System is deadlocked on memory\n", killed);
+	bool oom;
+
+	(void)state;
+	free(console_crash(killed, strlen(killed), &oom));
+	assert_true(oom);
+	free(console_crash(both, strlen(both), &oom));
+	assert_false(oom);
+	assert_crash(both, "[    1.000001] Kernel panic");
+}
+
 static unsigned int count_lines(const char *s)
 {
 	unsigned int n = 0;
@@ -93,6 +110,7 @@ static void test_context(void **state)
 		char *s;
 	} console = { xstrdup("[    0.100000] kernel BUG at mm/one.c:1!\n") };
 	char *crash;
+	bool oom;
 
 	(void)state;
 	for (int i = 0; i < 30; i++) {
@@ -101,7 +119,7 @@ static void test_context(void **state)
 		free(console.s);
 		console.s = longer;
 	}
-	crash = console_crash(console.s, strlen(console.s));
+	crash = console_crash(console.s, strlen(console.s), &oom);
 	assert_int_equal(count_lines(crash), 21);
 	assert_non_null(strstr(crash, "mm/one.c"));
 	assert_non_null(strstr(crash, "line 19\n"));
@@ -133,10 +151,8 @@ static void test_tail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_not_a_crash),
-		cmocka_unit_test(test_context),
-		cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_patterns), cmocka_unit_test(test_not_a_crash), cmocka_unit_test(test_oom),
+		cmocka_unit_test(test_context),	 cmocka_unit_test(test_tail),
 	};
 
 	return cmocka_run_group_tests_name("store-console", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* run.json, cells.jsonl and claims: what is written is what is read, and what cannot be read is said with its place. */
+/* run.json and cells.jsonl: what is written is what is read, and what cannot be read is said with its place. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,7 +77,7 @@ static void test_round_trip(void **state)
 	assert_cells_equal(&cells[0], &run->cells[0]);
 	assert_cells_equal(&cells[1], &run->cells[1]);
 	assert_string_equal(run->cells[2].skip, cells[2].skip);
-	assert_string_equal(json_string_value(json_object_get(run->header, "schema")), "1.0");
+	assert_string_equal(json_string_value(json_object_get(run->header, "schema")), "1.1");
 	assert_ptr_equal(run_find_cell(run, "4k.off.faults"), &run->cells[1]);
 	assert_null(run_find_cell(run, "4k.off.fault"));
 	assert_int_equal(run_read_cell(dir, "64k.mthp.faults", &one, &err), 0);
@@ -179,105 +179,13 @@ static void test_tolerates(void **state)
 	scratch_remove(dir);
 }
 
-/* Caught: a claim that two processes can both have. Four children claim 25 attempts each; the numbers are 1 to 100. */
-static void test_claims_race(void **state)
-{
-	char *dir = scratch_make();
-	struct cell_record cell = cell_build("4k", "off", "null", 4096);
-	unsigned int *attempts;
-	struct run *run;
-	size_t n;
-
-	(void)state;
-	run_build(dir, &cell, 1);
-	for (int child = 0; child < 4; child++) {
-		if (fork() == 0) {
-			for (int i = 0; i < 25; i++) {
-				unsigned int attempt;
-				char *attempt_dir;
-
-				if (attempt_claim(dir, cell.id, 1, 0, &attempt_dir, &attempt, NULL) < 0)
-					_exit(1);
-				free(attempt_dir);
-			}
-			_exit(0);
-		}
-	}
-	for (int child = 0; child < 4; child++) {
-		int status;
-
-		wait(&status);
-		assert_int_equal(status, 0);
-	}
-	assert_int_equal(run_open(dir, &run, NULL), 0);
-	assert_int_equal(attempt_list(run, cell.id, 1, &attempts, &n, NULL), 0);
-	assert_int_equal(n, 100);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(attempts[i], i + 1);
-	free(attempts);
-	run_free(run);
-	cell_record_free(&cell);
-	scratch_remove(dir);
-}
-
-static bool running_with(const char *dir, const struct run *run, const char *claim)
-{
-	struct boot_result result;
-	bool running;
-
-	if (claim)
-		put_text(dir, "claim.json", claim);
-	assert_int_equal(boot_read(run, &run->cells[0], 1, &result, NULL), 0);
-	running = result.running;
-	assert_int_equal(result.outcome, OUTCOME_INCOMPLETE);
-	assert_string_equal(result.reason, running ? "still running" : "the stream is empty");
-	boot_result_free(&result);
-	return running;
-}
-
-/* Caught: a pid trusted without its start time, a foreign claim called stale before its deadline, a done attempt
- * called running. */
-static void test_running(void **state)
-{
-	char *dir = scratch_make(), *attempt_dir;
-	struct cell_record cell = cell_build("4k", "off", "null", 4096);
-	_cleanup_free_ char *future = NULL;
-	_cleanup_free_ char *claim = NULL, *recycled = NULL, *path = NULL;
-	unsigned int attempt;
-	struct run *run;
-	json_t *o;
-
-	(void)state;
-	run_build(dir, &cell, 1);
-	assert_int_equal(run_open(dir, &run, NULL), 0);
-	assert_int_equal(boot_outcome(run, &run->cells[0], 1), OUTCOME_NOT_RUN);
-	assert_int_equal(attempt_claim(dir, cell.id, 1, 0, &attempt_dir, &attempt, NULL), 0);
-	assert_int_equal(attempt, 1);
-	assert_true(running_with(attempt_dir, run, NULL));
-	path = path_join(attempt_dir, "claim.json");
-	o = json_load_file(path, 0, NULL);
-	json_object_set_new(o, "pid_start_time", json_integer(1));
-	recycled = json_dumps(o, 0);
-	assert_false(running_with(attempt_dir, run, recycled));
-	json_decref(o);
-	future = xasprintf("{\"host\":\"elsewhere\",\"boot_id\":\"x\",\"pid\":1,\"pid_start_time\":1,"
-			   "\"deadline_s\":%lld}",
-			   (long long)time(NULL) + 60);
-	assert_true(running_with(attempt_dir, run, future));
-	put_text(attempt_dir, "done.json", "{}");
-	assert_false(running_with(attempt_dir, run, future));
-	free(attempt_dir);
-	run_free(run);
-	cell_record_free(&cell);
-	scratch_remove(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_create_refuses),
-		cmocka_unit_test(test_damaged),	    cmocka_unit_test(test_tolerates),
-		cmocka_unit_test(test_claims_race), cmocka_unit_test(test_running),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_create_refuses),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_tolerates),
 	};
 
 	return cmocka_run_group_tests_name("store-run", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* will-it-scale without a guest: the job that its parameters become, the numbers that recorded output becomes, and output
  * that must be refused. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "workloads/workload.h"
+#include "workloads/will-it-scale/wis.h"
 
 static const struct measure_context on_64k = { .page_bytes = 65536, .cpus = 1, .basis = BASIS_SIMULATED };
 static const struct measure_context on_4k = { .page_bytes = 4096, .cpus = 1, .basis = BASIS_SIMULATED };
@@ -84,6 +85,57 @@ static void jobs(void **state)
 		   "exec\tpage_fault3-4\tsample\t1\t605\t/bin/page_fault3_processes\t--tasks\t4\t--seconds\t5\n");
 }
 
+/* Three lists of the tests: the sources, the table, the names in the help. */
+static void every_test_is_listed(void **state)
+{
+	const struct option_def *option = workload_find("will-it-scale")->options;
+	size_t n = 0;
+	glob_t found;
+
+	(void)state;
+	assert_string_equal(option->key, "tests");
+	for (; wis_tests[n].name; n++) {
+		_cleanup_free_ char *source = xasprintf("workloads/will-it-scale/tests/%s.c", wis_tests[n].name);
+
+		assert_true(path_exists(source));
+		assert_ptr_equal(wis_test_find(wis_tests[n].name), &wis_tests[n]);
+		assert_non_null(option->choices[n]);
+		assert_string_equal(option->choices[n], wis_tests[n].name);
+	}
+	assert_null(option->choices[n]);
+	assert_int_equal(glob("workloads/will-it-scale/tests/*.c", 0, NULL, &found), 0);
+	assert_int_equal(found.gl_pathc, n);
+	globfree(&found);
+}
+
+/* Of a checkout nothing is held, and the names say whose they are. */
+static void jobs_of_upstream(void **state)
+{
+	static const char *const want[] = {
+		"bin/upstream_brk1_processes", "/up/brk1.c", "will-it-scale/runner_processes.o",
+		"bin/upstream_brk1_threads",   "/up/brk1.c", "will-it-scale/runner_threads.o"
+	};
+	const char *params = "tests_dir: /up, tests: brk1, seconds: 2, pin: yes, modes: [processes, threads]";
+	struct matrix *m = parse_good(params);
+	struct programs programs = { 0 };
+
+	(void)state;
+	assert_job(
+		"tests_dir: /up, tests: brk1, seconds: 2, pin: yes",
+		"exec\tupstream_brk1\twarmup\t0\t602\t/bin/upstream_brk1_processes\t--tasks\t1\t--seconds\t2\t--pin\n"
+		"exec\tupstream_brk1\tsample\t0\t602\t/bin/upstream_brk1_processes\t--tasks\t1\t--seconds\t2\t--pin\n"
+		"exec\tupstream_brk1\tsample\t1\t602\t/bin/upstream_brk1_processes\t--tasks\t1\t--seconds\t2\t--pin\n");
+	m->workloads[0].type->programs(m->workloads[0].params, &programs);
+	assert_int_equal(programs.n, 2);
+	for (size_t i = 0; i < programs.n; i++) {
+		assert_string_equal(programs.v[i].guest_path, want[3 * i]);
+		assert_string_equal(programs.v[i].source, want[3 * i + 1]);
+		assert_string_equal(programs.v[i].built, want[3 * i + 2]);
+	}
+	programs_free(&programs);
+	matrix_free(m);
+}
+
 static void programs_and_work(void **state)
 {
 	static const char *const want[] = { "bin/page_fault2_processes", "will-it-scale/page_fault2_processes",
@@ -126,6 +178,12 @@ static void parameters_that_are_refused(void **state)
 		{ "tests: getppid1, tasks: [2, 2]", "2" },
 		{ "tests: getppid1, seconds: 3601", "3600" },
 		{ "tests: getppid1, iterations: 0", "iterations" },
+		{ "tests: page_falt2", "did you mean 'page_fault2'" },
+		{ "tests: ../page_fault2", "no test '../page_fault2'" },
+		{ "tests: [getppid1, cow1], seconds: 1", "cow1 times parts of its rounds" },
+		{ "tests: read1, bytes: 100M", "bytes: 100M is not a multiple of 128M" },
+		{ "tests: anything, tests_dir: /up", "give `seconds`" },
+		{ "tests: [a, ../b], tests_dir: /up, seconds: 1", "not '../b'" },
 	};
 
 	(void)state;
@@ -206,6 +264,61 @@ static void recorded_outputs(void **state)
 static const char two_tasks[] =
 	"tasks 2\noperations 4096\nop_bytes 65536\nbytes 268435456\nelapsed_ns 1000000\nminflt 4096\n"
 	"majflt 0\nnvcsw 1\nnivcsw 2\ntask 0 2048\ntask 1 2048\n";
+
+/* Several tasks: on the instruction clock what they cost together and no speed, on hardware how they scale. */
+static void several_tasks(void **state)
+{
+	static const char one_task[] = "tasks 1\noperations 2048\nop_bytes 65536\nbytes 134217728\nelapsed_ns 800000\n"
+				       "minflt 2048\nmajflt 0\nnvcsw 0\nnivcsw 0\ntask 0 2048\n";
+	const struct workload *w = workload_find("will-it-scale");
+	struct measure_context context = on_64k;
+	struct measures m = { 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(w->measure(&context, "page_fault1", one_task, &m, &err), 0);
+	assert_int_equal(w->measure(&context, "page_fault1-2", two_tasks, &m, &err), 0);
+	w->derive(&context, &m);
+	assert_close(value(&m, "page_fault1-2.shared_insns_per_op"), 1000000 / 2.0 / 4096);
+	assert_non_null(measures_find(&m, "page_fault1-2.shared_insns_per_op")->metric->not_judged);
+	assert_null(measures_find(&m, "page_fault1-2.insns_per_op"));
+	assert_null(measures_find(&m, "page_fault1-2.ops_per_s"));
+	assert_null(measures_find(&m, "page_fault1-2.scalability"));
+	assert_close(value(&m, "page_fault1-2.faults_per_op"), 1);
+	assert_null(measures_find(&m, "page_fault1.insns_per_op")->metric->not_judged);
+	measures_free(&m);
+
+	context.basis = BASIS_HARDWARE;
+	assert_int_equal(w->measure(&context, "page_fault1", one_task, &m, &err), 0);
+	assert_int_equal(w->measure(&context, "page_fault1-2", two_tasks, &m, &err), 0);
+	assert_int_equal(w->measure(&context, "page_fault1_threads-2", two_tasks, &m, &err), 0);
+	w->derive(&context, &m);
+	assert_close(value(&m, "page_fault1-2.ops_per_s_per_task"), 4096 / 1e-3 / 2);
+	assert_close(value(&m, "page_fault1-2.scalability"), (4096 / 1e-3 / 2) / (2048 / 0.8e-3));
+	assert_null(measures_find(&m, "page_fault1_threads-2.scalability")); /* no single thread to compare with */
+	assert_null(measures_find(&m, "page_fault1.scalability"));
+	measures_free(&m);
+}
+
+/* The runner cannot know what an operation of upstream's touches; of page faults the name says it. */
+static void upstream_output(void **state)
+{
+	static const char output[] = "tasks 1\noperations 4096\nop_bytes 0\nbytes 0\nelapsed_ns 1000000\nminflt 4096\n"
+				     "majflt 0\nnvcsw 0\nnivcsw 0\ntask 0 4096\n";
+	const struct workload *w = workload_find("will-it-scale");
+	struct measures m = { 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(w->measure(&on_64k, "upstream_page_fault1", output, &m, &err), 0);
+	assert_int_equal(w->measure(&on_64k, "upstream_brk1_threads", output, &m, &err), 0);
+	assert_int_equal(w->measure(&on_64k, "upstream_a-1-2", output, &m, &err), 0);
+	assert_close(value(&m, "upstream_page_fault1.insns_per_mib"), 500000.0 / 256);
+	assert_close(value(&m, "upstream_page_fault1.faults_per_mib"), 16);
+	assert_null(measures_find(&m, "upstream_brk1_threads.insns_per_mib"));
+	assert_close(value(&m, "upstream_brk1_threads.insns_per_op"), 500000.0 / 4096);
+	measures_free(&m);
+}
 
 static int measure(const char *phase, const char *output, struct err *err)
 {
@@ -310,9 +423,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(jobs),
+		cmocka_unit_test(every_test_is_listed),
+		cmocka_unit_test(jobs_of_upstream),
 		cmocka_unit_test(programs_and_work),
 		cmocka_unit_test(parameters_that_are_refused),
 		cmocka_unit_test(recorded_outputs),
+		cmocka_unit_test(several_tasks),
+		cmocka_unit_test(upstream_output),
 		cmocka_unit_test(output_that_is_refused),
 		cmocka_unit_test(output_cut_and_spoilt),
 		cmocka_unit_test(null_output),

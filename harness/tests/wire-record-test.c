@@ -14,10 +14,23 @@ static const struct wire_field step_fields[] = { { "sample", 6 }, { "page_fault1
 
 static void crc_is_the_usual_one(void **state)
 {
+	char bytes[64];
+
 	(void)state;
 	assert_int_equal(wire_crc32(0, "123456789", 9), 0xcbf43926);
 	assert_int_equal(wire_crc32(wire_crc32(0, "1234", 4), "56789", 5), 0xcbf43926);
 	assert_int_equal(wire_crc32(0, "", 0), 0);
+	/* however it is cut, eight bytes at a time or one */
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i * 151 + 7);
+	for (size_t len = 0; len <= sizeof(bytes); len++) {
+		uint32_t single = 0;
+
+		for (size_t i = 0; i < len; i++)
+			single = wire_crc32(single, bytes + i, 1);
+		assert_int_equal(wire_crc32(0, bytes, len), single);
+		assert_int_equal(wire_crc32(wire_crc32(0, bytes, len / 3), bytes + len / 3, len - len / 3), single);
+	}
 }
 
 /* Computed by zlib and struct.pack of Python. */

@@ -7,24 +7,51 @@
  *                                       opened, because the port may need them. One that does not load ends the guest
  *                                       with a sentence on the console
  *   expect  page_size BYTES             END wrong-page-size if getpagesize() differs
- *   mount   TYPE TARGET OPTIONS         ("-": none); TARGET is made. Without a line for /tmp it is a tmpfs
- *   set     PATH VALUE must|may|bracket write, read back, SETTING. Where the file shows a choice ("always [never]") the word
- *                                       in brackets is compared, else the text or number. A value that cannot be
- *                                       written or that differs ends the job with settings-failed, once all
- *                                       settings were tried; so does an absent file, but with may that is fine.
- *                                       (bracket is must.)
+ *   mount   TYPE TARGET OPTIONS         ("-": none); TARGET is made. Without a line for /tmp it is a tmpfs. A file system that
+ *                                       the kernel lacks ends the job with unsupported
+ *   tmpfs   HUGE|- SHOWN|- [VALUES]     every tmpfs from here on is given huge=HUGE, unless its own options name one, and must
+ *                                       then show SHOWN in /proc/self/mounts ("never" is not shown there): a SETTING
+ *                                       called mount/TARGET/huge. /tmp is mounted now, and VALUES are tried on it as probe does
+ *   set     PATH VALUE must|may         write, read back, SETTING. Where the file shows a choice ("always [never]") the word in
+ *                                       brackets is compared, else the text or number. A value that cannot be written or
+ *                                       that differs ends the job with settings-failed; a file that is absent with
+ *                                       unsupported, but with may that is fine. Both only once all lines from mount to
+ *                                       probe here are done. Wildcards: every file that matches; absent if none does
+ *   check   PATH VALUE                  the same without writing: what the command line should have done
  *   knob    PATH                        read a setting that nothing has set, SETTING with status "inherited" (or "absent")
- *   watch   PATH                        a file (or glob pattern, expanded once, here) that every snapshot reads
+ *   probe   PATH VALUES                 write each of VALUES (blanks between) and read it back: SETTING with status "probed" and
+ *                                       those that stuck; then write the old value
+ *   fragment BYTES PERCENT              break free memory up, until PERCENT of it lies in blocks below BYTES (the kernel's
+ *                                       unusable free space index by /proc/buddyinfo): one page of each block is held in a
+ *                                       pipe until the guest ends, charged to the cgroup "fragment". SETTING
+ *                                       fragment/BYTES/percent; buddyinfo before and after and the cgroup's memory.current
+ *                                       are FILE records of phase and kind "fragment". What is not reached is
+ *                                       settings-failed
+ *   limit   BYTES|max                   memory.max of every phase's cgroup from here on, with memory.oom.group; SETTINGs
+ *                                       cgroup/memory.max, cgroup/memory.oom.group at each phase: what
+ *                                       does not fit is killed as a whole
+ *   watch   PATH [WORD...]              a file (or glob pattern, expanded once, here) that every snapshot reads; with
+ *                                       words only its lines that begin with one of them, blanks before them left out
+ *   look    PATH [WORD...]              the same, but only for the idle and hold snapshots: what is a state and no counter
  *   idle                                a snapshot now, when = "idle"
+ *   sampler                             two snapshots as around a sample with nothing between them: what reading costs.
+ *                                       Phase and kind "sampler"; its EXEC record's usage is the agent's own
  *   exec    PHASE KIND INDEX TIMEOUT_S ARGV...
  *                                       run in the cgroup PHASE, made fresh at the phase's first exec: its
  *                                       memory.peak covers all that was run in it so far. The timeout is guest time.
  *                                       KIND: prepare and warmup: run; sample: snapshot before and after;
  *                                       hold: run until the program stops itself (SIGSTOP), snapshot with its
- *                                       processes' status and smaps_rollup, kill.
+ *                                       processes' status and smaps_rollup, kill; series: run it again and again until
+ *                                       the time of the `series` line has passed, the last one to its end, and read the
+ *                                       counters meanwhile. Of these only the last has an EXEC record
  *                                       A program that does not exit with 0 (a hold: that ends by itself) ends the job
  *                                       with workload-failed, exit code 77 with unsupported; the reason is the last
- *                                       line that it printed
+ *                                       line that it printed, and that the kernel killed in its cgroup for want of
+ *                                       memory, where memory.events says so
+ *   counter NAME PATH WORD              a column of the series that follow: the number behind WORD at the beginning of a
+ *                                       line of PATH ("-": the first number of the file). PATH may be cgroup/FILE
+ *   series  INTERVAL_MS SECONDS         how often and for how long an `exec PHASE series` reads them, in guest time; at
+ *                                       most SERIES_ROWS_MAX rows
  *   shell                               links for busybox's applets in /bin, then an interactive shell on the console
  *                                       (never in a sealed cell)
  *
@@ -38,6 +65,7 @@
 #define JOB_MODULES_DIR "/lib/modules"
 #define JOB_WORDS_MAX 64
 #define JOB_SIZE_MAX (256u << 10)
+#define SERIES_ROWS_MAX 10000
 
 /* Split @line (changed in place, no newline) into at most JOB_WORDS_MAX words; returns their number, -1 if too many. */
 int job_split(char *line, char *words[JOB_WORDS_MAX]);

@@ -43,13 +43,18 @@ enum wire_type {
 	WIRE_STEP = 2,
 	/* path, requested, effective, status: one knob, written and read back; status is "ok", "absent", "differs"
 	 * or "error: TEXT"; effective is the bracketed word if the file shows a choice. Status "inherited": nothing was
-	 * requested (""), the kernel's default was read. Example:
+	 * requested (""), the kernel's default was read. "probed": requested are values, effective those that were
+	 * taken. Example:
 	 * ("/sys/kernel/mm/transparent_hugepage/enabled","never","never","ok") */
 	WIRE_SETTING = 3,
 	/* phase, kind, index, when, path[, content]: one file as it was at one moment; no sixth field: the file is
 	 * absent, which is not zero. when: "before", "after" (around a sample), "hold" (at its greatest extent),
 	 * "idle" (no phase: before the first step). Cgroup files have paths "cgroup/memory.peak". Content is cut at
-	 * 256 KiB. Example: ("page_fault1","sample","0","after","/proc/vmstat","nr_free_pages 46411\n...") */
+	 * 256 KiB, and is only the lines that the job wants. "agent/storage" is the agent's own list of what lies in the
+	 * guest's memory as files: a line each, "KIND NAME USED CAPACITY" in bytes, "-": not known; KIND tmpfs, ramfs,
+	 * rootfs, devtmpfs (NAME: where it is mounted), zram, brd, null_blk (the device); also once at the beginning of a
+	 * phase (kind "phase", when "before"). Example:
+	 * ("page_fault1","sample","0","after","/proc/vmstat","nr_free_pages 46411\n...") */
 	WIRE_FILE = 4,
 	/* phase, kind, index, begin_ns, end_ns, status, minflt, majflt, nvcsw, nivcsw, user_us, system_us, output:
 	 * one finished program. status: "exit 0", "signal 9", "timeout", "held" (it stopped itself as asked; end_ns is that
@@ -63,6 +68,16 @@ enum wire_type {
 	 * "unsupported", "agent-failed"; reason is "" for ok. Example:
 	 * ("settings-failed","/sys/...: asked for always, differs: it is never") */
 	WIRE_END = 7,
+	/* phase, index, interval_ns, runs, counters, rows: what an `exec PHASE series` read. runs: how often its program
+	 * ran. counters: a line each, "NAME PATH WORD" as in the job. rows: a line each, ns since the first program's
+	 * start, then the numbers in the order of counters, "-" where there was none. A long series is several records,
+	 * alike but for their rows. Example: ("page_fault1","0","1000000000","34","charged cgroup/memory.current -\n
+	 * free /proc/meminfo MemFree:\n","0 65536 3084160\n1000012890 134742016 2951872\n...") */
+	WIRE_SERIES = 8,
+	/* phase, kind, index, when, folder, name, content[, name, content]...: files of one folder, as so many FILE records
+	 * with paths "FOLDER/NAME". Example: ("page_fault1","sample","0","after",
+	 * "/sys/kernel/mm/transparent_hugepage/hugepages-128kB/stats","anon_fault_alloc","100\n","nr_anon","0\n") */
+	WIRE_FILES = 9,
 };
 
 struct wire_field {

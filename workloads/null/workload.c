@@ -111,10 +111,11 @@ static void null_steps(const void *params, const struct trials *trials, uint64_t
 }
 
 /* A word of a job each: JOB_WORDS_MAX less what add_exec() needs. */
-static char *null_check(const void *params)
+static char *null_check(const void *params, const char **ret_key)
 {
 	const struct null_params *p = params;
 
+	*ret_key = "values";
 	return p->values.n > 20 ? xasprintf("values: at most 20 numbers, not %zu", p->values.n) : NULL;
 }
 

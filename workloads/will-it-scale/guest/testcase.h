@@ -26,13 +26,18 @@ void testcase(unsigned long long *iterations, unsigned long nr);
 /* Before the tasks are started, once, in the main process. May be left out. */
 void testcase_prepare(unsigned long nr_tasks) __attribute__((weak));
 void testcase_cleanup(void) __attribute__((weak));
-/* Bytes that one operation touches: one base page for the page fault tests. Left out: no matter of bytes. With it a test
- * understands --bytes. */
+/* Bytes that one operation touches: one base page where it faults, a fixed number where it reads or writes. Left out: no
+ * matter of bytes. With it a test understands --bytes. */
 unsigned long testcase_op_bytes(void) __attribute__((weak));
 
 /* ---- defined by the runner ---- */
-/* Run @function(@arg) beside the tasks, in a process or a thread of its own; it ends with the program. */
+/* Run @function(@arg) beside the tasks, in a process or a thread of its own; it ends with the program. With --pin a
+ * task's is where the task is, those of testcase_prepare() go where the tasks go, in turn. */
 void new_task(void *(*function)(void *), void *arg);
+
+/* What a task does between pause and resume is not measured: neither its time nor its faults. Never at once twice. */
+void testcase_pause(void);
+void testcase_resume(void);
 
 extern unsigned long long testcase_limit; /* operations of each task; ULLONG_MAX: no limit */
 /* At the limit: false; in a run that is to be held, announce this and never return. */

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static int make_one(size_t size)
+static int make_one(size_t size, bool fill)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	char name[] = "/tmp/will-it-scale.XXXXXX";
@@ -16,6 +16,8 @@ static int make_one(size_t size)
 
 	if (fd < 0 || unlink(name) < 0 || ftruncate(fd, (off_t)size) < 0)
 		return -1;
+	if (!fill)
+		return fd;
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
 		return -1;
@@ -25,7 +27,7 @@ static int make_one(size_t size)
 	return fd;
 }
 
-int *tmpfiles_make(unsigned long nr_tasks, size_t size)
+int *tmpfiles_make(unsigned long nr_tasks, size_t size, bool fill)
 {
 	int *fds = calloc(nr_tasks, sizeof(*fds));
 
@@ -33,7 +35,7 @@ int *tmpfiles_make(unsigned long nr_tasks, size_t size)
 		abort();
 
 	for (unsigned long i = 0; i < nr_tasks; i++) {
-		fds[i] = make_one(size);
+		fds[i] = make_one(size, fill);
 		if (fds[i] < 0) {
 			perror("will-it-scale: a file in /tmp");
 			abort();

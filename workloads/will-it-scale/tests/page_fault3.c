@@ -21,7 +21,7 @@ unsigned long testcase_op_bytes(void)
 
 void testcase_prepare(unsigned long nr_tasks)
 {
-	files = tmpfiles_make(nr_tasks, MEMSIZE);
+	files = tmpfiles_make(nr_tasks, MEMSIZE, true);
 }
 
 void testcase(unsigned long long *iterations, unsigned long nr)

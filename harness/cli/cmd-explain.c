@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "explain/explain.h"
+#include "report/report.h"
+
+struct explain_args {
+	const char *words[4];
+	const char *format;
+	unsigned int boot, n_words;
+	bool all;
+};
+
+enum { KEY_FORMAT = 256 };
+
+static const struct argp_option options[] = {
+	{ "boot", 'b', "N", 0, "Which boot, and so which seed (default: 1)", 0 },
+	{ "all", 'a', NULL, 0, "Every function, not only those that changed most", 0 },
+	{ "format", KEY_FORMAT, "text|json|folded", 0, "What to print (default: text)", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct explain_args *a = state->input;
+
+	switch (key) {
+	case 'b':
+		a->boot = (unsigned int)cli_number(arg, "--boot", 1, 1000000);
+		return 0;
+	case 'a':
+		a->all = true;
+		return 0;
+	case KEY_FORMAT:
+		if (strcmp(arg, "text") && strcmp(arg, "json") && strcmp(arg, "folded"))
+			argp_error(state, "--format is text, json or folded, not '%s'", arg);
+		a->format = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->n_words == 4)
+			argp_error(state, "two runs and two cells at most");
+		a->words[a->n_words++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (a->n_words < 3)
+			argp_error(state,
+				   "two runs and a cell: granule explain results/6.12 results/7.2 64k.off.faults");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	options,
+	parse,
+	"BASE OTHER CELL [OTHER-CELL]",
+	"Say where a difference in path length comes from: by kernel function, in instructions per operation.\v"
+	"One boot of each side is repeated with a plugin in QEMU that counts instructions between markers and changes "
+	"nothing that the guest can see; it must give the recorded bytes again. Two cells of one run: name the run "
+	"twice "
+	"and both cells.\n\nExit code: 0 explained, 2 wrong usage or a boot that cannot be repeated, 3 the host "
+	"failed, "
+	"4 the repeated boot is not what was recorded.",
+	NULL,
+	NULL,
+	NULL,
+};
+
+static const struct cell_record *find_cell(const struct run *run, const char *id, struct err *err)
+{
+	const struct cell_record *cell = run_find_cell(run, id);
+
+	if (!cell)
+		err_set(err, ERR_CONFIG, "%s: no cell '%s'; `granule show` lists its cells", run->dir, id);
+	return cell;
+}
+
+static void print(const struct explanation *e, const struct explain_args *a)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (!strcmp(a->format, "json")) {
+		json_t *o = report_explain_json(e);
+
+		text = json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+		json_decref(o);
+	} else if (!strcmp(a->format, "folded")) {
+		text = report_explain_folded(e);
+	} else {
+		text = report_explain_text(e, a->all, isatty(STDOUT_FILENO));
+	}
+	fputs(text, stdout);
+	if (text[0] && text[strlen(text) - 1] != '\n')
+		putchar('\n');
+}
+
+int cmd_explain(int argc, char **argv)
+{
+	_cleanup_(explanation_free_p) struct explanation *e = NULL;
+	_cleanup_(host_caps_free) struct host_caps caps = { 0 };
+	struct explain_args a = { .format = "text", .boot = 1 };
+	_cleanup_(run_free_p) struct run *base = NULL;
+	_cleanup_(run_free_p) struct run *other = NULL;
+	struct explain_side sides[2];
+	struct schedule_options schedule;
+	struct err err = ERR_INIT;
+
+	if (!cli_parse(&argp, argc, argv, &a))
+		return 2;
+	if (host_probe(&caps, &err) < 0 || cli_need_qemu(&caps, &err) < 0 || run_open(a.words[0], &base, &err) < 0 ||
+	    run_open(a.words[1], &other, &err) < 0)
+		return cli_fail(&err);
+	sides[0] = (struct explain_side){ base, find_cell(base, a.words[2], &err) };
+	sides[1] =
+		(struct explain_side){ other, sides[0].cell ? find_cell(other, a.words[a.n_words - 1], &err) : NULL };
+	if (!sides[0].cell || !sides[1].cell)
+		return cli_fail(&err);
+	schedule = cli_schedule_options(&caps, 1);
+	if (explain(&sides[0], &sides[1], a.boot, &schedule, &e, &err) < 0)
+		return cli_fail(&err);
+	print(e, &a);
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The file that the plugin wrote: instructions by address, sample by sample (harness/plugin/count.c). */
+#ifndef GRANULE_EXPLAIN_COUNTS_H
+#define GRANULE_EXPLAIN_COUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct count {
+	uint64_t address, n;
+};
+
+struct sample_counts {
+	struct count *v; /* owned, by address */
+	size_t n;
+	uint64_t sum;
+	bool work; /* between the program's own markers; else the whole execution */
+};
+
+struct counts {
+	struct sample_counts *samples; /* owned, in the order of the boot */
+	size_t n;
+};
+
+/* ERR_HOST: it cannot be read, is larger than 512 MiB, is damaged, or a sample's sum is not that of its lines. */
+int counts_load(const char *path, struct counts *ret, struct err *err);
+int counts_parse(const char *text, struct counts *ret, struct err *err);
+void counts_free(struct counts *counts);
+
+#endif

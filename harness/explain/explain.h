@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a difference in path length comes from: one boot of two cells is repeated with a plugin that counts instructions by
+ * address (harness/plugin/count.c), and the counts are added up by the kernel's functions. The repeated boot must give the
+ * bytes that were recorded: then what was counted is what was measured. */
+#ifndef GRANULE_EXPLAIN_EXPLAIN_H
+#define GRANULE_EXPLAIN_EXPLAIN_H
+
+#include "run/schedule.h"
+
+/* One phase of one cell: means over its samples, in instructions per operation. */
+struct side_cost {
+	const struct cell_record *cell; /* borrowed */
+	double metric; /* what the program's clock says: elapsed_ns / SIMULATED_NS_PER_INSN / operations */
+	double kernel, user;
+	double other; /* kernel code outside of System.map: modules, what is made at run time */
+	/* metric - kernel - user - other: the instructions around the program's own clock reads (counted by the clock, outside of
+	 * the markers), less those that were tried, faulted and tried again (counted twice, but not by the clock) */
+	double rest;
+	size_t n_samples;
+	bool whole; /* the program sets no markers: the whole execution was counted, and rest says so */
+};
+
+struct function_cost {
+	char *name; /* owned */
+	double base, other;
+};
+
+struct phase_cost {
+	char *phase; /* owned: "page_fault1" */
+	struct side_cost base, other;
+	struct function_cost *functions; /* owned: the kernel's, the largest change first */
+	size_t n_functions;
+};
+
+struct explanation {
+	char *base_dir, *other_dir;		/* owned */
+	const struct cell_record *base, *other; /* borrowed from the runs */
+	unsigned int boot;
+	struct phase_cost *phases; /* owned: those that both sides have, in the base's order */
+	size_t n_phases;
+};
+
+struct explain_side {
+	const struct run *run; /* borrowed */
+	const struct cell_record *cell;
+};
+
+/* Boot @boot of both cells again, counted. @options: as for any schedule. ERR_CONFIG: a cell that is not sealed or has no
+ * System.map, a boot that is not ok; ERR_HOST: the plugin or QEMU; ERR_GUEST: the repeated boot is not the recorded
+ * one. */
+int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
+	    const struct schedule_options *options, struct explanation **ret, struct err *err);
+void explanation_free(struct explanation *explanation);
+static inline void explanation_free_p(struct explanation **explanation)
+{
+	explanation_free(*explanation);
+}
+
+#endif

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A QEMU plugin: how often each instruction was executed between markers (wire/marker.h). It knows addresses, no symbols, and
+ * changes nothing that the guest can see: counters are added to by translated code, and the guest's clock counts the
+ * guest's own instructions only.
+ *
+ *   -plugin count-vN.so,out=FILE
+ *
+ * FILE is text: "granule-count 1", then for each sample "sample N work" (between work markers) or "sample N whole" (the program
+ * had none), lines "ADDRESS COUNT" in hexadecimal and decimal, sorted by address, and "end SUM". A file without its last
+ * "end" is of a guest that did not come to its end.
+ *
+ * An instruction that faults is counted when it is tried and again when it is repeated; the guest's clock counts it
+ * once. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/qemu.h"
+#include "wire/marker.h"
+
+PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API;
+PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
+
+#define CHUNK 65536u
+
+/* Counter i is slot i % CHUNK of chunk i / CHUNK; chunks never move, translated code has their addresses. */
+#if PLUGIN_API == 1
+struct chunk {
+	uint64_t *counts;
+};
+#else
+struct chunk {
+	struct qemu_plugin_scoreboard *score;
+};
+#endif
+
+static struct chunk *chunks;
+static uint64_t *addresses; /* of counter i */
+static size_t n_counters, n_chunks;
+static uint32_t *table; /* open addressing: counter + 1 by address; 0: free */
+static size_t table_size;
+
+static uint64_t *sample_base, *work_base, *work_sum; /* by counter; what is behind their length was 0 */
+static size_t n_sample_base, n_work_base, n_work_sum;
+static unsigned int n_samples, work_depth;
+static bool in_sample, work_seen;
+static FILE *out;
+
+static void *must_alloc(void *p)
+{
+	if (!p) {
+		qemu_plugin_outs("granule-count: out of memory\n");
+		abort();
+	}
+	return p;
+}
+
+static void add_chunk(void)
+{
+	struct chunk *c;
+
+	chunks = must_alloc(realloc(chunks, (n_chunks + 1) * sizeof(*chunks)));
+	addresses = must_alloc(realloc(addresses, (n_chunks + 1) * CHUNK * sizeof(*addresses)));
+	c = &chunks[n_chunks++];
+#if PLUGIN_API == 1
+	c->counts = must_alloc(calloc(CHUNK, sizeof(uint64_t)));
+#else
+	c->score = must_alloc(qemu_plugin_scoreboard_new(CHUNK * sizeof(uint64_t)));
+#endif
+}
+
+static uint64_t counter_value(size_t i)
+{
+	const struct chunk *c = &chunks[i / CHUNK];
+#if PLUGIN_API == 1
+	return c->counts[i % CHUNK];
+#else
+	uint64_t sum = 0;
+
+	for (int vcpu = 0; vcpu < qemu_plugin_num_vcpus(); vcpu++)
+		sum += ((uint64_t *)qemu_plugin_scoreboard_find(c->score, (unsigned int)vcpu))[i % CHUNK];
+	return sum;
+#endif
+}
+
+static size_t table_slot(uint64_t address)
+{
+	size_t i = (size_t)((address >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (table_size - 1);
+
+	while (table[i] && addresses[table[i] - 1] != address)
+		i = (i + 1) & (table_size - 1);
+	return i;
+}
+
+static void grow_table(void)
+{
+	free(table);
+	table_size = table_size ? table_size * 2 : 4 * CHUNK;
+	table = must_alloc(calloc(table_size, sizeof(*table)));
+	for (size_t i = 0; i < n_counters; i++)
+		table[table_slot(addresses[i])] = (uint32_t)i + 1;
+}
+
+/* The counter of @address: one for all translations of it, in whatever address space. */
+static size_t counter_of(uint64_t address)
+{
+	size_t slot;
+
+	if (n_counters * 2 >= table_size)
+		grow_table();
+	slot = table_slot(address);
+	if (!table[slot]) {
+		if (n_counters == n_chunks * CHUNK)
+			add_chunk();
+		addresses[n_counters] = address;
+		table[slot] = (uint32_t)++n_counters;
+	}
+	return table[slot] - 1;
+}
+
+static void count_insn(struct qemu_plugin_insn *insn)
+{
+	size_t i = counter_of(qemu_plugin_insn_vaddr(insn));
+#if PLUGIN_API == 1
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+						   &chunks[i / CHUNK].counts[i % CHUNK], 1);
+#else
+	qemu_plugin_u64 entry = { chunks[i / CHUNK].score, i % CHUNK * sizeof(uint64_t) };
+
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
+#endif
+}
+
+static void keep(uint64_t **v, size_t *n)
+{
+	*v = must_alloc(realloc(*v, (n_counters + 1) * sizeof(**v)));
+	for (size_t i = 0; i < n_counters; i++)
+		(*v)[i] = counter_value(i);
+	*n = n_counters;
+}
+
+static void add_work(void)
+{
+	work_sum = must_alloc(realloc(work_sum, (n_counters + 1) * sizeof(*work_sum)));
+	memset(work_sum + n_work_sum, 0, (n_counters - n_work_sum) * sizeof(*work_sum));
+	n_work_sum = n_counters;
+	for (size_t i = 0; i < n_counters; i++)
+		work_sum[i] += counter_value(i) - (i < n_work_base ? work_base[i] : 0);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = addresses[*(const uint32_t *)a], y = addresses[*(const uint32_t *)b];
+
+	return (x > y) - (x < y);
+}
+
+static void write_sample(void)
+{
+	uint32_t *order = must_alloc(malloc((n_counters + 1) * sizeof(*order)));
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n_counters; i++)
+		order[i] = (uint32_t)i;
+	qsort(order, n_counters, sizeof(*order), by_address);
+	fprintf(out, "sample %u %s\n", n_samples++, work_seen ? "work" : "whole");
+	for (size_t k = 0; k < n_counters; k++) {
+		uint32_t i = order[k];
+		uint64_t n = work_seen ? (i < n_work_sum ? work_sum[i] : 0)
+				       : counter_value(i) - (i < n_sample_base ? sample_base[i] : 0);
+
+		if (n)
+			fprintf(out, "%llx %llu\n", (unsigned long long)addresses[i], (unsigned long long)n);
+		sum += n;
+	}
+	fprintf(out, "end %llu\n", (unsigned long long)sum);
+	free(order);
+}
+
+static void marked(unsigned int vcpu, void *data)
+{
+	(void)vcpu;
+	switch ((uintptr_t)data) {
+	case MARKER_SAMPLE_BEGIN:
+		in_sample = true;
+		work_seen = false;
+		work_depth = 0;
+		n_work_sum = 0;
+		keep(&sample_base, &n_sample_base);
+		break;
+	case MARKER_SAMPLE_END:
+		if (in_sample)
+			write_sample();
+		in_sample = false;
+		break;
+	case MARKER_WORK_BEGIN:
+		if (in_sample && work_depth++ == 0)
+			keep(&work_base, &n_work_base);
+		break;
+	case MARKER_WORK_END:
+		if (in_sample && work_depth && --work_depth == 0) {
+			work_seen = true;
+			add_work();
+		}
+		break;
+	}
+}
+
+static uint32_t insn_code(const struct qemu_plugin_insn *insn)
+{
+	uint32_t code = 0;
+#if PLUGIN_API == 1
+	memcpy(&code, qemu_plugin_insn_data(insn), sizeof(code));
+#else
+	qemu_plugin_insn_data(insn, &code, sizeof(code));
+#endif
+	return code;
+}
+
+static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+	(void)id;
+	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		uint32_t code = insn_code(insn);
+
+		count_insn(insn);
+		for (uintptr_t m = MARKER_SAMPLE_BEGIN; m <= MARKER_WORK_END; m++)
+			if (code == MARKER_CODE(m))
+				qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, QEMU_PLUGIN_CB_NO_REGS, (void *)m);
+	}
+}
+
+static void ended(qemu_plugin_id_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	if (ferror(out) | fclose(out))
+		qemu_plugin_outs("granule-count: cannot write its file\n");
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
+{
+	(void)info;
+	if (argc != 1 || strncmp(argv[0], "out=", 4) != 0 || !(out = fopen(argv[0] + 4, "we"))) {
+		qemu_plugin_outs("granule-count: out=FILE, which can be written\n");
+		return -1;
+	}
+	fputs("granule-count 1\n", out);
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	qemu_plugin_register_atexit_cb(id, ended, NULL);
+	return 0;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Write a page of a private mapping of a file in /tmp, give it up with madvise(), read it: two faults, a copy, a page freed,
+ * and the flush of one address. One operation is one base page. The instruction clock does not see what a flush costs. */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "testcase.h"
+#include "tmpfile.h"
+
+#define MEMSIZE (128ul << 20)
+
+const char *testcase_description = "TLB flush of a private file mapping";
+
+static int *files;
+
+unsigned long testcase_op_bytes(void)
+{
+	return (unsigned long)sysconf(_SC_PAGESIZE);
+}
+
+void testcase_prepare(unsigned long nr_tasks)
+{
+	files = tmpfiles_make(nr_tasks, MEMSIZE, true);
+}
+
+void testcase(unsigned long long *iterations, unsigned long nr)
+{
+	const unsigned long page = testcase_op_bytes();
+
+	while (testcase_more(iterations)) {
+		char *p = mmap(NULL, MEMSIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, files[nr], 0);
+
+		if (p == MAP_FAILED)
+			abort();
+		for (unsigned long i = 0; testcase_more(iterations) && i < MEMSIZE; i += page) {
+			*(volatile char *)(p + i) = 2;
+			if (madvise(p + i, page, MADV_DONTNEED) < 0 || *(volatile char *)(p + i) != 1)
+				abort();
+			(*iterations)++;
+		}
+		munmap(p, MEMSIZE);
+	}
+}
