@@ -9,7 +9,7 @@
 
 #include "tests/survive.h"
 
-#define MOMENTS 7
+#define MOMENTS 7 /* GRANULE_TEST_MOMENTS=100 for the long one */
 
 struct fixture {
 	char *dir, *whole, *roots; /* owned; roots: what the command lines of our QEMUs name */
@@ -61,6 +61,13 @@ static pid_t resume(const char *run)
 	return granule_start((const char *const[]){ "run", "-q", "--fresh", "-j", "1", "--resume", run, NULL });
 }
 
+static unsigned int chosen_moments(void)
+{
+	const char *given = getenv("GRANULE_TEST_MOMENTS");
+
+	return given ? (unsigned int)strtoul(given, NULL, 10) : MOMENTS;
+}
+
 static void killed_at_random_moments(void **state)
 {
 	static const enum victims table[] = { SCHEDULER | WORKERS, SCHEDULER, WORKERS, SCHEDULER | WORKERS | GUESTS,
@@ -68,7 +75,7 @@ static void killed_at_random_moments(void **state)
 	const struct fixture *f = *state;
 	_cleanup_free_ char *want = NULL, *matrix = NULL;
 	size_t adopted = 0, n_attempts = 0, n_boots = 0, boots;
-	unsigned int seed, span_us;
+	unsigned int seed, span_us = 0, moments = chosen_moments();
 	uint64_t began;
 
 	if (f->why_not)
@@ -78,7 +85,7 @@ static void killed_at_random_moments(void **state)
 	/* the first start in a new root takes longer */
 	assert_int_equal(GRANULE(NULL, "run", "--fresh", "-j", "1", matrix, "-o", f->whole), 0);
 	want = run_digest(f->whole);
-	for (unsigned int i = 0; i <= MOMENTS; i++) {
+	for (unsigned int i = 0; i <= moments; i++) {
 		_cleanup_free_ char *name = xasprintf("r-%u", i), *run = planned(f->dir, f->whole, name);
 		struct lane lane = { .run = run };
 
@@ -101,7 +108,7 @@ static void killed_at_random_moments(void **state)
 		n_attempts += attempts_of(run, &boots);
 		n_boots += boots;
 	}
-	printf("%d moments in %.1f s: %zu attempts for %zu boots, %zu adopted\n", MOMENTS, (double)span_us / 1e6,
+	printf("%u moments in %.1f s: %zu attempts for %zu boots, %zu adopted\n", moments, (double)span_us / 1e6,
 	       n_attempts, n_boots, adopted);
 }
 
