@@ -70,6 +70,11 @@
 const struct metric generic_metrics[] = {
 	MEMORY("memory.peak", METRIC_LOWER, true, MEMCG,
 	       "most charged to the phase's cgroup at once, its tmpfs files too (memory.peak)"),
+	/* a page table more or less, by where the seed put things, is in it until its RCU grace period is over */
+	MEMORY("memory.unaccounted", METRIC_LOWER, false, .resolution_pages = 2,
+	       "pages that a sample took and did not free by its end (pgalloc_* - pgfree of vmstat) and that no line "
+	       "of meminfo claims: "
+	       "what the kernel leaks, and what it frees later"),
 	MEMORY("memory.own", METRIC_LOWER, false, MEMCG,
 	       "charged at hold less what its tmpfs files hold (memory.current - memory.shmem_files)"),
 	MEMORY("memory.anon", METRIC_LOWER, false, MEMCG, "anonymous memory at hold (memory.stat anon)"),

@@ -395,6 +395,27 @@ static bool difference(struct span before, struct span after, const char *key, d
 	return n > 1;
 }
 
+/* What a sample took and did not give back, less what meminfo can name: a leak of the kernel's. Events of the page allocator are counted
+ * when they happen (pgalloc_*, pgfree: pages, in post_alloc_hook()'s and free_pages_prepare()'s callers in mm/page_alloc.c), so pages on
+ * per-CPU lists do not blur it. */
+void state_unaccounted(struct reader *r)
+{
+	static const char *const named[] = { "AnonPages",   "Cached",	  "Buffers",	   "SwapCached", "Slab",
+					     "KernelStack", "PageTables", "SecPageTables", "Percpu" };
+	const struct file *vm[] = { find(r, "/proc/vmstat", false), find(r, "/proc/vmstat", true) };
+	const struct file *mem[] = { find(r, "/proc/meminfo", false), find(r, "/proc/meminfo", true) };
+	double taken, freed, claimed = 0, v;
+
+	if (!vm[0] || !vm[1] || !mem[0] || !mem[1] ||
+	    !difference(vm[0]->content, vm[1]->content, "pgalloc_*", &taken) ||
+	    !difference(vm[0]->content, vm[1]->content, "pgfree", &freed))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
+		if (difference(mem[0]->content, mem[1]->content, named[i], &v))
+			claimed += v * KIB;
+	reader_add(r, r->step.phase, "memory.unaccounted", (taken - freed) * (double)r->context.page_bytes - claimed);
+}
+
 /* How many counters of the two are not what they were. One kernel prints one order. */
 static double moved(struct span before, struct span after)
 {

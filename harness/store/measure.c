@@ -279,6 +279,7 @@ static int measure_sample(struct reader *r, struct err *err)
 	counter_deltas(r);
 	folios_since_idle(r);
 	state_pressure(r);
+	state_unaccounted(r);
 	if (peak && span_number(peak->content, &value)) {
 		struct phase_state *p = reader_phase(r, s->phase);
 

@@ -186,6 +186,32 @@ static void stalls(void **state)
 	assert_null(measures_find(&f->m, "null.psi.cpu.some"));
 }
 
+/* Two zones' pages taken, nine given back, and meminfo names all but two of the rest. Caught: pages taken for bytes, a line of meminfo that
+ * is left out or taken twice, free pages claimed, a kernel without pgfree that leaks everything. */
+static void what_nobody_claims(void **state)
+{
+	struct fixture *f = *state;
+	struct stream *s = &f->s;
+
+	for (int phase = 0; phase < 2; phase++) {
+		const char *name = phase ? "no_pgfree" : "null";
+
+		stream_put(s, WIRE_FILES, name, "sample", "0", "before", "/proc", "vmstat",
+			   phase ? "pgalloc_dma 10\n" : "pgalloc_dma 10\npgalloc_normal 5\npgfree 7\n", "meminfo",
+			   "MemFree: 900 kB\nAnonPages: 64 kB\nSlab: 128 kB\nSReclaimable: 64 kB\nPercpu: 64 kB\n",
+			   NULL);
+		stream_put(s, WIRE_EXEC, name, "sample", "0", "1", "5", "exit 0", "1", "0", "0", "0", "0", "0",
+			   "value.0 1\n", NULL);
+		stream_put(s, WIRE_FILES, name, "sample", "0", "after", "/proc", "vmstat",
+			   phase ? "pgalloc_dma 19\n" : "pgalloc_dma 19\npgalloc_normal 10\npgfree 16\n", "meminfo",
+			   "MemFree: 600 kB\nAnonPages: 128 kB\nSlab: 192 kB\nSReclaimable: 128 kB\nPercpu: 128 kB\n",
+			   NULL);
+	}
+	measure(f);
+	assert_value(f, "null.memory.unaccounted", 2 * 65536);
+	assert_null(measures_find(&f->m, "no_pgfree.memory.unaccounted"));
+}
+
 /* Caught: a pair's time for one's, a counter's value for its difference, one pgalloc for all. */
 static void the_sampler(void **state)
 {
@@ -283,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(absent, setup, teardown),
 		cmocka_unit_test_setup_teardown(storage_is_not_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(stalls, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_nobody_claims, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_sampler, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_series, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile, setup, teardown),
