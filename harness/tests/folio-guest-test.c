@@ -26,35 +26,8 @@
 #define KERNEL_7_2 "kernels: { k: { source: linux-source-7.2, suite: trixie-backports, pages: 4K } }\n"
 #define GUEST "guest: { memory: 1GiB, accel: simulated }\n"
 
-struct fixture {
-	char *dir;
-	char *why_not; /* owned: why guests cannot run here, or NULL */
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-
-	f->dir = scratch_make();
-	unsetenv("GRANULE_FAKE");
-	setenv("CI", "1", 1);
-	free(guest_kernel(65536, &f->why_not));
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_remove(f->dir);
-	free(f->why_not);
-	free(f);
-	return 0;
-}
-
 /* Run the matrix @text; its directory, owned by the caller. Skips where a kernel is not built. */
-static char *run_matrix(const struct fixture *f, const char *name, const char *text, int want_rc)
+static char *run_matrix(const struct guest_fixture *f, const char *name, const char *text, int want_rc)
 {
 	_cleanup_free_ char *file = xasprintf("%s.yaml", name), *matrix = NULL, *out = NULL, *plan = NULL;
 	char *run = path_join(f->dir, name);
@@ -169,7 +142,7 @@ static void khugepaged_is_quiet(void **state)
 		const char *cell;
 		bool moves;
 	} cases[] = { { "k.quiet.sleeps", false }, { "k.default-rate.sleeps", true }, { "k.fast.sleeps", true } };
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	_cleanup_free_ char *run = NULL;
 
 	REQUIRE_GUESTS(f);
@@ -202,7 +175,7 @@ static void khugepaged_is_quiet(void **state)
  * on a PMD's boundary where they are as large as a PMD (mm/shmem.c, shmem_get_unmapped_area()), which 128M at 64K is not. */
 static void tmpfs_huge_reaches_the_mount(void **state)
 {
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	struct boot_result always, never;
 	_cleanup_free_ char *run = NULL, *on = NULL, *off = NULL;
 
@@ -233,7 +206,7 @@ static void tmpfs_huge_reaches_the_mount(void **state)
  * unsupported by the guest's own word. */
 static void words_and_absent_files(void **state)
 {
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	struct boot_result words, lacks;
 	_cleanup_free_ char *run = NULL, *two = NULL, *pmd = NULL, *thp = NULL;
 
@@ -264,7 +237,7 @@ static void words_and_absent_files(void **state)
 /* To a stated degree, with an effect, and again the same bytes. */
 static void memory_is_broken_up(void **state)
 {
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	struct boot_result fresh, broken;
 	_cleanup_free_ char *run = NULL, *reached = NULL, *out = NULL;
 
@@ -299,7 +272,7 @@ static void memory_is_broken_up(void **state)
 
 static void limits_kill(void **state)
 {
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	struct boot_result boot;
 	_cleanup_free_ char *run = NULL, *none = NULL, *some = NULL;
 
@@ -355,7 +328,7 @@ static char *column(const char *table)
 /* docs/folio-support.md says what a run of its matrix says: made again, one column of it. */
 static void the_table_is_true(void **state)
 {
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	_cleanup_free_ char *program = NULL, *run = NULL, *out = NULL, *made = NULL, *kept = NULL, *ours = NULL,
 			    *theirs = NULL;
 	const char *build = getenv("GRANULE_BUILD");
@@ -386,5 +359,5 @@ int main(void)
 		cmocka_unit_test(the_table_is_true),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, guest_setup, guest_teardown);
 }

@@ -104,6 +104,28 @@ char *guest_kernel(uint64_t page_bytes, char **ret_why_not)
 	return NULL;
 }
 
+int guest_setup(void **state)
+{
+	struct guest_fixture *f = xcalloc(1, sizeof(*f));
+
+	f->dir = scratch_make();
+	unsetenv("GRANULE_FAKE");
+	setenv("CI", "1", 1);
+	free(guest_kernel(65536, &f->why_not));
+	*state = f;
+	return 0;
+}
+
+int guest_teardown(void **state)
+{
+	struct guest_fixture *f = *state;
+
+	scratch_remove(f->dir);
+	free(f->why_not);
+	free(f);
+	return 0;
+}
+
 static char *granule_path(void)
 {
 	const char *build = getenv("GRANULE_BUILD");

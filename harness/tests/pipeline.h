@@ -24,6 +24,13 @@ char *scratch_image(const char *dir, const char *name, unsigned int page_bytes);
  * with a sentence in @ret_why_not where a test cannot boot it: no QEMU, not built, $GRANULE_NO_GUESTS says so. With
  * $GRANULE_REQUIRE_GUESTS set that fails the test instead. Both owned by the caller. */
 char *guest_kernel(uint64_t page_bytes, char **ret_why_not);
+
+/* A group's state for tests of real guests: a scratch folder, and why 64K guests cannot run here, or NULL. */
+struct guest_fixture {
+	char *dir, *why_not; /* owned */
+};
+int guest_setup(void **state);
+int guest_teardown(void **state);
 /* The same of a Debian kernel package; never an error, since only `granule images build` fetches one. */
 char *guest_package(const char *package, const char *suite, char **ret_why_not);
 

@@ -16,36 +16,9 @@
 #include "store/store.h"
 #include "tests/pipeline.h"
 
-struct fixture {
-	char *dir;     /* owned */
-	char *why_not; /* owned: why guests cannot run here, or NULL */
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-
-	f->dir = scratch_make();
-	unsetenv("GRANULE_FAKE");
-	setenv("CI", "1", 1);
-	free(guest_kernel(65536, &f->why_not));
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_remove(f->dir);
-	free(f->why_not);
-	free(f);
-	return 0;
-}
-
 /* A run of @workloads (lines of YAML) under @folio at 64K, one sample after @warmups; returns it open. */
-static struct run *run_workloads(const struct fixture *f, const char *name, const char *folio, const char *workloads,
-				 unsigned int warmups, int want)
+static struct run *run_workloads(const struct guest_fixture *f, const char *name, const char *folio,
+				 const char *workloads, unsigned int warmups, int want)
 {
 	_cleanup_free_ char *text =
 		xasprintf("matrix: wis\nguest: { memory: 1GiB, accel: simulated }\n"
@@ -103,7 +76,7 @@ static void twice_the_work(void **state)
 		const char *name, *work;
 	} runs[] = { { "once", "bytes: 128M, iterations: 10000" }, { "twice", "bytes: 256M, iterations: 20000" } };
 	struct measures measures[ARRAY_SIZE(runs)] = { 0 };
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 
 	REQUIRE_GUESTS(f);
 	for (size_t i = 0; i < ARRAY_SIZE(runs); i++) {
@@ -134,7 +107,7 @@ static void folios_are_seen(void **state)
 {
 	static const char workloads[] = "  fork: { will-it-scale: { tests: [fork1, cow1], bytes: 128M } }\n";
 	struct measures off = { 0 }, on = { 0 };
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	struct run *run;
 
 	REQUIRE_GUESTS(f);
@@ -189,7 +162,7 @@ static void assert_outcome(const struct run *run, const char *cell, enum outcome
 }
 
 /* The @from-th to the one before the @to-th of them, each a cell, in a run that ends with exit code @want. */
-static struct run *run_upstream(const struct fixture *f, const char *name, size_t from, size_t to, int want)
+static struct run *run_upstream(const struct guest_fixture *f, const char *name, size_t from, size_t to, int want)
 {
 	_cleanup_free_ char *dir = path_join(f->dir, "checkout/tests"), *workloads = NULL;
 	struct text text = { 0 };
@@ -209,7 +182,7 @@ static struct run *run_upstream(const struct fixture *f, const char *name, size_
 static void an_upstream_file_runs(void **state)
 {
 	struct measures measures = { 0 };
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	double elapsed_ns;
 	struct run *run;
 
@@ -228,7 +201,7 @@ static void an_upstream_file_runs(void **state)
 
 static void upstream_files_that_do_not(void **state)
 {
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	struct run *run;
 
 	REQUIRE_GUESTS(f);
@@ -248,5 +221,5 @@ int main(void)
 		cmocka_unit_test(upstream_files_that_do_not),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, guest_setup, guest_teardown);
 }
