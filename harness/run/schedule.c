@@ -20,7 +20,7 @@
 #include "run/progress.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
-#define POLL_NS (500 * NSEC_PER_MSEC) /* of what other processes are at */
+#define POLL_NS (500 * NSEC_PER_MSEC) /* of what other processes are at, while there is something of one's own */
 #define KILLS_MAX 3		      /* of one boot's granule-boots in one run of the scheduler */
 /* What QEMU needs beside the guest's memory. */
 #define GUEST_OVERHEAD_BYTES (UINT64_C(256) << 20)
@@ -289,7 +289,8 @@ static void look_at_others(struct scheduler *s)
 {
 	uint64_t now = now_ns();
 
-	if (now - s->polled_ns >= POLL_NS) {
+	/* with nothing of its own, what it waits for is all that there is to see */
+	if (!s->n_running || now - s->polled_ns >= POLL_NS) {
 		s->polled_ns = now;
 		s->progress.n_done += owed_poll(&s->owed);
 	}
