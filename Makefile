@@ -31,7 +31,7 @@ MAINS := harness/cli/granule.c harness/guest/granule-boot.c
 VIRT_SRC := harness/guest/virt.c
 LIB_SRC := $(filter-out $(MAINS) $(VIRT_SRC), \
 	$(foreach d,base wire stat matrix image guest run store compare explain report cli,$(wildcard harness/$d/*.c)) \
-	$(wildcard workloads/*.c workloads/null/workload.c workloads/will-it-scale/*.c))
+	$(wildcard workloads/*.c workloads/null/workload.c workloads/will-it-scale/*.c workloads/postgresql/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 VIRT_OBJ := $(VIRT_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(wildcard harness/tests/*-test.c harness/tests/*-fuzz.c workloads/*/*-test.c)
