@@ -10,6 +10,8 @@
 #include "store/metric.h"
 #include "wire/wire.h"
 
+#define WORKLOAD_PRIMARY_MOST 5
+
 /* A program for the guest. Static arm64; built by the Makefile under build/guest/, or of a C file of the user's. */
 struct guest_program {
 	char *guest_path; /* owned: in the initramfs, "bin/page_fault1" */
@@ -48,11 +50,17 @@ struct workload {
 	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */
 	void (*derive)(const struct measure_context *context, struct measures *measures);
 	const struct metric *metrics; /* ends with pattern NULL */
+	/* What a verdict on this workload rests on: patterns of names behind "PHASE.", of its own or generic metrics, NULL at
+	 * the end. These are corrected for each other and decide the exit code of diff; the rest is exploratory. Few, because
+	 * each makes every claim about the others dearer. */
+	const char *primary[WORKLOAD_PRIMARY_MOST + 1];
 };
 
 /* The registry, in the order of help. */
 extern const struct workload *const workloads[]; /* ends with NULL */
 const struct workload *workload_find(const char *name);
+/* Is the metric @name ("page_fault1.memory.peak") primary to workload @workload? */
+bool workload_primary(const char *workload, const char *name);
 
 extern const struct workload will_it_scale_workload, null_workload;
 

@@ -109,9 +109,14 @@ static const struct argp argp = {
 	"Compare two runs cell by cell, or the cells of one run along an axis.\v"
 	"Boots with equal seed pair up. The change is the mean of the log ratios of paired boots (each the median of "
 	"its "
-	"samples), with a 95% t interval. Verdicts: better, worse (shorter, longer on the instruction clock), same "
+	"samples), with a 95% t interval; on hardware, where seeds pair nothing, "
+	"the Hodges-Lehmann shift of all boots with its distribution-free one. Verdicts: better, worse (shorter, "
+	"longer on the instruction clock), same "
 	"(the "
-	"interval lies inside --effect), unclear (more seeds would tell), not judged (and why).\n\n"
+	"interval lies inside --effect), unclear (more seeds would tell), not judged (and why). Claims of change among "
+	"a pair's primary metrics are "
+	"corrected for their number (Bonferroni); a verdict with a star is exploratory: neither corrected nor "
+	"counted.\n\n"
 	"Exit code, first that applies: 130 interrupted; 2 wrong usage or no such run; 3 the disk failed; 4 some boots "
 	"failed or were not run (skipped and unsupported cells do not count); 5 a primary metric, or one named by "
 	"--metric, is unclear; 0 otherwise, whatever the verdicts: worse is no failure without a gate.",
@@ -137,6 +142,7 @@ int cmd_diff(int argc, char **argv)
 
 	if (!cli_parse(&argp, argc, argv, &a))
 		return 2;
+	a.options.resample = !strcmp(a.format, "json");
 	if (run_open(a.base, &base, &err) < 0 || (a.other && run_open(a.other, &other, &err) < 0) ||
 	    compare_runs(base, other, &a.options, &comparison, &err) < 0)
 		return cli_fail(&err);

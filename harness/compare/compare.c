@@ -11,6 +11,7 @@
 #include "compare/judge.h"
 #include "compare/pairing.h"
 #include "stat/stat.h"
+#include "workloads/workload.h"
 
 static void row_free(struct row *row)
 {
@@ -123,7 +124,7 @@ static void add_row(struct comparison *c, struct pair *pair, const struct pair_f
 	_cleanup_free_ double *a = xcalloc(most + 1, sizeof(*a)), *b = xcalloc(most + 1, sizeof(*b));
 	_cleanup_free_ char *refusal = NULL;
 	struct row *row;
-	bool per_mib;
+	bool per_mib, zero;
 
 	if (!name_wanted(m->name, c->options.metric))
 		return;
@@ -145,12 +146,28 @@ static void add_row(struct comparison *c, struct pair *pair, const struct pair_f
 	refusal = refuse(facts, m->name, m->metric, per_mib);
 	row->refused = m->metric->direction == METRIC_NEITHER ? refused_either_way(facts, m->name, m->metric, per_mib)
 							      : refusal != NULL;
-	judge(row, a, b, n, base->cell->basis, refusal, &c->options);
 	/* a counter that stayed at zero on both sides has nothing to say unless it was asked for */
-	row->counts =
-		c->options.metric || (m->metric->primary && !(side_is_zero(&row->base) && side_is_zero(&row->other)));
-	if (row->counts)
+	zero = side_is_zero(&row->base) && side_is_zero(&row->other);
+	row->primary = workload_primary(base->cell->workload, m->name);
+	row->counts = c->options.metric || (row->primary && !zero);
+	row->shown = row->counts || (m->metric->primary && !zero);
+	judge(row, a, b, n, base->cell->basis, refusal, &c->options);
+}
+
+/* Only now is known how many claims are made together. */
+static void correct_rows(struct comparison *c, struct pair *pair)
+{
+	for (size_t i = 0; i < pair->n_rows; i++)
+		pair->n_corrected += pair->rows[i].counts && !pair->rows[i].refused && pair->rows[i].n_pairs;
+	for (size_t i = 0; i < pair->n_rows; i++) {
+		struct row *row = &pair->rows[i];
+
+		if (!row->counts)
+			continue;
+		if (!row->refused)
+			judge_corrected(row, pair->n_corrected, &c->options);
 		c->by_verdict[row->verdict]++;
+	}
 }
 
 static const struct boot_data *first_measured(const struct cell_data *data)
@@ -174,11 +191,26 @@ static void add_rows(struct comparison *c, struct pair *pair, const struct pair_
 			add_row(c, pair, facts, base, other, &second->measures.v[i], i);
 }
 
+/* Seeds that both have; on hardware, where seeds pair nothing, the boots of the side with fewer. */
+static size_t pairs_measured(const struct cell_data *base, const struct cell_data *other)
+{
+	size_t n = 0, a = 0, b = 0;
+
+	for (size_t i = 0; i < base->n_boots && i < other->n_boots; i++)
+		n += base->boots[i].measured && other->boots[i].measured;
+	if (base->cell->basis != BASIS_HARDWARE)
+		return n;
+	for (size_t i = 0; i < base->n_boots; i++)
+		a += base->boots[i].measured;
+	for (size_t i = 0; i < other->n_boots; i++)
+		b += other->boots[i].measured;
+	return a < b ? a : b;
+}
+
 static void count_seeds(struct comparison *c, struct pair *pair, const struct cell_data *base,
 			const struct cell_data *other)
 {
-	for (size_t i = 0; i < base->n_boots && i < other->n_boots; i++)
-		pair->n_pairs += base->boots[i].measured && other->boots[i].measured;
+	pair->n_pairs = pairs_measured(base, other);
 	/* what a boot read once or only held has one value; the samples are the most that any metric has */
 	for (size_t i = 0; i < pair->n_rows; i++) {
 		const struct row *row = &pair->rows[i];
@@ -249,6 +281,7 @@ static void compare_pair(struct comparison *c, const char *name, size_t arm, con
 	*pair = (struct pair){ .name = xstrdup(name), .arm = arm, .base = base->cell, .other = other->cell };
 	definition_compare(base, other, c->axis, arm, c, &facts);
 	add_rows(c, pair, &facts, base, other);
+	correct_rows(c, pair);
 	count_seeds(c, pair, base, other);
 	add_kernels(c, arm, base->cell, other->cell);
 	c->basis_seen[base->cell->basis] = c->basis_seen[other->cell->basis] = true;

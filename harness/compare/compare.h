@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Pairs of cells and what changed between them. Reads runs through store/, computes everything that report/ shows.
- * Streams are read one boot at a time and freed; what stays is numbers. Linear in the number of cells. */
+ * Streams are read one boot at a time and freed; what stays is numbers. Linear in the number of cells.
+ *
+ * Which interval decides is in judge.h: paired seeds and t on the simulated basis, ranks of unpaired boots on hardware. */
 #ifndef GRANULE_COMPARE_COMPARE_H
 #define GRANULE_COMPARE_COMPARE_H
 
@@ -25,14 +27,16 @@ struct compare_options {
 	const char *from;   /* the base's label on that axis; NULL: the first in the plan */
 	const char *metric; /* glob of metrics to keep (with or without the phase), or NULL: all */
 	const char *cell;   /* glob of cell ids to keep, or NULL: all */
+	bool resample;	    /* bootstrap intervals of what counts on hardware: milliseconds a row */
 };
 #define COMPARE_DEFAULTS ((struct compare_options){ .effect = 0.01, .confidence = 0.95 })
 
 /* A change as it was taken: over logs of ratios, or over differences in units of @scale. */
 struct change {
-	struct stat_interval d;
+	struct stat_interval d; /* by ranks: @mean is the Hodges-Lehmann shift, no @deviation; @n is the smaller side */
 	bool logs;
-	double scale; /* differences: the base's mean, 1 if that is 0 */
+	bool by_ranks; /* on hardware: boots of either side, unpaired; else pairs by seed and t (judge.h says why) */
+	double scale;  /* differences: the base's mean, 1 if that is 0 */
 };
 
 /* One metric on one side: each boot's median over its samples, then over boots. */
@@ -47,16 +51,24 @@ struct row {
 	char *name;		     /* owned: "page_fault1.memory.peak" */
 	const struct metric *metric; /* borrowed from a static table */
 	struct side base, other;
-	size_t n_pairs; /* boots with equal seed that have it on both sides */
+	size_t n_pairs; /* boots with equal seed that have it on both sides; on hardware of the side with fewer */
 	/* The relative change, 0.05 is +5%: the mean of the paired log ratios, as a ratio; where a value is 0, the mean
-	 * difference over the base's mean. Known if the base is not 0. */
+	 * difference over the base's mean. Known if the base is not 0. On hardware the Hodges-Lehmann shift of logs, or
+	 * of differences. */
 	bool has_change, has_interval;
 	double change, low, high;
 	struct change taken; /* what these three were made from; set if n_pairs is not 0 */
 	bool exact;	     /* every pair is equal to the last bit, and that is an answer */
 	bool refused;	     /* not judged, whatever the numbers; that neither way is better does not count here */
 	double resolution;   /* the coarser one of both sides, in the metric's unit */
-	bool counts;	     /* primary and not zero throughout, or asked for: in the short table and the exit code */
+	bool shown;	     /* in the short table: marked so in the dictionary and not zero throughout, or asked for */
+	bool primary;	     /* the workload names it (workload.h) */
+	/* Primary or asked for, and not zero throughout: corrected for its company and in the exit code. All else is
+	 * exploratory: at 95% by itself, so of twenty that did not move one is called changed; it decides nothing. */
+	bool counts;
+	double corrected_low, corrected_high; /* what a claim of change had to hold at; NANs: not corrected */
+	double p;			      /* on hardware, of what counts: Mann and Whitney's; NAN: none */
+	struct stat_interval bootstrap;	      /* the same as ratios less 1; second opinion, decides nothing */
 	enum verdict verdict;
 	char *reason;	   /* owned: for unclear and not judged */
 	size_t more_seeds; /* unclear: how many more would settle it; 0: no number would, or too many */
@@ -68,6 +80,7 @@ struct pair {
 	const struct cell_record *base, *other; /* borrowed from the runs */
 	size_t n_pairs;				/* seeds that are ok on both sides */
 	size_t n_samples;			/* of a boot, at most */
+	size_t n_corrected;			/* rows that claims of change are corrected for (judge.h) */
 	struct row *rows;			/* owned; per phase, in order of appearance */
 	size_t n_rows;
 };

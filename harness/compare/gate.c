@@ -10,8 +10,6 @@
 #include "base/text.h"
 #include "compare/judge.h"
 
-#define SEEDS_MOST 1000
-
 const char *const gate_limit_names[] = { "worse_by", "longer_by", "changed_by", NULL };
 const char *const gate_result_names[] = { "passed", "not judged", "unclear", "failed", NULL };
 
@@ -136,16 +134,12 @@ static void forbidden(const struct gate *g, const struct row *row, double low, d
 
 static char *seeds_text(const struct gate *g, const struct row *row, double r, double confidence)
 {
-	const struct stat_interval *d = &row->taken.d;
-	double deviation = row->taken.logs ? d->deviation : d->deviation / row->taken.scale;
 	double half = fabs(fabs(row->change) - g->by) - r;
-	size_t needed = half > 0 ? stat_pairs_needed(deviation, half, confidence, SEEDS_MOST) : 0;
+	size_t more;
 
-	if (needed > d->n)
-		return xasprintf("about %zu more seeds", needed - d->n);
-	if (needed)
-		return xstrdup("1 more seed");
-	return xstrdup(half > 0 ? "more than 1000 seeds" : "too close to the limit for any number of seeds");
+	if (half <= 0)
+		return xasprintf("too close to the limit for any number of %ss", row->taken.by_ranks ? "boot" : "seed");
+	return judge_more(row, half, confidence, &more);
 }
 
 /* Nothing to divide by: what the verdict says of the direction has to do. */
@@ -177,7 +171,8 @@ static void check_row(struct gate_check *c, double corrected)
 	c->high = high + r;
 	if (isnan(low)) {
 		c->result = GATE_UNCLEAR;
-		c->reason = xstrdup("1 seed; at least 1 more");
+		c->reason = row->taken.by_ranks ? seeds_text(c->gate, row, r, corrected)
+						: xstrdup("1 seed; at least 1 more");
 		return;
 	}
 	forbidden(c->gate, row, low - r, high + r, &least, &most);

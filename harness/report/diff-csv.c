@@ -47,6 +47,7 @@ static void add_row(struct text *out, const struct pair *pair, const struct row 
 	text_add(out, "%zu,", row->n_pairs);
 	add_field(out, verdict_names[row->verdict]);
 	add_field(out, row->reason ? row->reason : "");
+	add_field(out, row->counts ? "no" : "yes");
 	/* the last comma becomes the line's end */
 	out->s[--out->len] = '\0';
 	text_add(out, "\r\n");
@@ -58,7 +59,7 @@ char *report_diff_csv(const struct comparison *c)
 
 	text_add(&out,
 		 "base_cell,other_cell,metric,unit,class,better,base,other,change,low,high,resolution,seeds,verdict,"
-		 "reason\r\n");
+		 "reason,exploratory\r\n");
 	for (size_t i = 0; i < c->n_pairs; i++)
 		for (size_t k = 0; k < c->pairs[i].n_rows; k++)
 			add_row(&out, &c->pairs[i], &c->pairs[i].rows[k]);

@@ -37,10 +37,10 @@ static json_t *side_json(const struct side *side)
 
 static json_t *row_json(const struct row *row)
 {
-	json_t *o = json_pack("{ss,ss,ss,ss,sb,sb,sI}", "name", row->name, "unit", row->metric->unit, "class",
+	json_t *o = json_pack("{ss,ss,ss,ss,sb,sb,sb,sI}", "name", row->name, "unit", row->metric->unit, "class",
 			      metric_class_names[row->metric->class], "direction",
-			      metric_direction_names[row->metric->direction], "primary", row->metric->primary, "counts",
-			      row->counts, "seeds", (json_int_t)row->n_pairs);
+			      metric_direction_names[row->metric->direction], "primary", row->primary, "counts",
+			      row->counts, "exploratory", !row->counts, "seeds", (json_int_t)row->n_pairs);
 
 	json_object_set_new(o, "base", side_json(&row->base));
 	json_object_set_new(o, "other", side_json(&row->other));
@@ -51,6 +51,13 @@ static json_t *row_json(const struct row *row)
 		set_number(o, "low", row->low);
 		set_number(o, "high", row->high);
 	}
+	set_number(o, "corrected_low", row->corrected_low);
+	set_number(o, "corrected_high", row->corrected_high);
+	set_number(o, "p", row->p);
+	if (row->bootstrap.known)
+		json_object_set_new(o, "bootstrap",
+				    json_pack("{sf,sf}", "low", row->bootstrap.low, "high", row->bootstrap.high));
+	json_object_set_new(o, "interval", json_string(row->taken.by_ranks ? "ranks" : "paired t"));
 	json_object_set_new(o, "verdict", json_string(verdict_names[row->verdict]));
 	if (row->reason)
 		json_object_set_new(o, "reason", json_string(row->reason));
@@ -65,10 +72,10 @@ static json_t *pair_json(const struct pair *pair)
 
 	for (size_t i = 0; i < pair->n_rows; i++)
 		json_array_append_new(rows, row_json(&pair->rows[i]));
-	return json_pack("{ss,sI,ss,ss,ss,ss,sI,sI,so}", "name", pair->name, "arm", (json_int_t)pair->arm, "base",
+	return json_pack("{ss,sI,ss,ss,ss,ss,sI,sI,sI,so}", "name", pair->name, "arm", (json_int_t)pair->arm, "base",
 			 pair->base->id, "other", pair->other->id, "base_basis", basis_names[pair->base->basis],
 			 "other_basis", basis_names[pair->other->basis], "seeds", (json_int_t)pair->n_pairs, "samples",
-			 (json_int_t)pair->n_samples, "metrics", rows);
+			 (json_int_t)pair->n_samples, "corrected_for", (json_int_t)pair->n_corrected, "metrics", rows);
 }
 
 static void add_lists(const struct comparison *c, json_t *o)

@@ -16,6 +16,7 @@
 struct notes {
 	char **v; /* owned; note i is shown as (i + 1) */
 	size_t n;
+	bool exploratory; /* some verdict has a star */
 };
 
 static size_t note_number(struct notes *notes, const char *what, const char *reason)
@@ -34,8 +35,13 @@ static size_t note_number(struct notes *notes, const char *what, const char *rea
 
 static void notes_finish(struct notes *notes, struct text *out)
 {
-	if (notes->n)
+	if (notes->n || notes->exploratory)
 		text_add(out, "\n");
+	if (notes->exploratory)
+		text_wrap(out, "  * ",
+			  "exploratory: not one of the workload's primary metrics; at 95% by itself, so of twenty that "
+			  "did not move one looks as if it had; in no exit code, and no gate's but one that names it",
+			  REPORT_WIDTH);
 	for (size_t i = 0; i < notes->n; i++) {
 		_cleanup_free_ char *first = xasprintf("  (%zu) ", i + 1);
 
@@ -89,9 +95,16 @@ static const char *const basis_sentences[] = {
 	[BASIS_EMULATED] = "emulated (TCG, the host's clock): times are not judged",
 };
 
+/* Boots of equal seed share nothing there. */
+static bool only_hardware(const struct comparison *c)
+{
+	return c->basis_seen[BASIS_HARDWARE] && !c->basis_seen[BASIS_SIMULATED] && !c->basis_seen[BASIS_EMULATED];
+}
+
 static void add_head(const struct comparison *c, struct text *out)
 {
-	_cleanup_free_ char *seeds = range(c->least_seeds, c->most_seeds, "seed");
+	const char *noun = only_hardware(c) ? "boot" : "seed";
+	_cleanup_free_ char *seeds = range(c->least_seeds, c->most_seeds, noun);
 	_cleanup_free_ char *samples = range(c->least_samples, c->most_samples, "sample"), *what = NULL;
 
 	if (c->axis) {
@@ -112,8 +125,8 @@ static void add_head(const struct comparison *c, struct text *out)
 	for (int b = 0; b < 3; b++)
 		if (c->basis_seen[b])
 			add_field(out, "basis", basis_sentences[b]);
-	what = xasprintf("%s x %s; %g%% intervals over seeds; effects under %g%% do not matter", seeds, samples,
-			 100 * c->options.confidence, 100 * c->options.effect);
+	what = xasprintf("%s x %s; %g%% intervals over %ss; effects under %g%% do not matter", seeds, samples,
+			 100 * c->options.confidence, noun, 100 * c->options.effect);
 	add_field(out, "boots", what);
 	if (c->n_reused) {
 		_cleanup_free_ char *reused = xasprintf("%zu boots from the result cache", c->n_reused);
@@ -217,7 +230,7 @@ static bool side_is_zero(const struct side *side)
 /* Hundreds of counters stay at zero; the JSON has them. */
 static bool row_shown(const struct row *row, bool all)
 {
-	return row->counts || (all && !(side_is_zero(&row->base) && side_is_zero(&row->other)));
+	return row->shown || (all && !(side_is_zero(&row->base) && side_is_zero(&row->other)));
 }
 
 /* Speed first, then what explains it, then what it costs. */
@@ -233,6 +246,7 @@ static void add_row(struct table *t, const struct row *row, struct notes *notes)
 	const char *colour = verdict_colour(row->verdict), *grey = row->verdict == VERDICT_NOT_JUDGED ? colour : NULL;
 	char number[NUMBER_SIZE], verdict[40];
 	const char *name = strchr(row->name, '.');
+	bool star;
 
 	table_line(t);
 	name = name ? name + 1 : row->name;
@@ -244,8 +258,10 @@ static void add_row(struct table *t, const struct row *row, struct notes *notes)
 	table_cell(t, 1, row->base.present ? number_text(row->base.median, row->metric->unit, number) : "-", grey);
 	table_cell(t, 2, row->other.present ? number_text(row->other.median, row->metric->unit, number) : "-", grey);
 	table_cell(t, 3, row_change_text(row, number), grey);
-	snprintf(verdict, sizeof(verdict), "%s",
-		 row->verdict == VERDICT_NOT_JUDGED ? "-" : verdict_names[row->verdict]);
+	star = !row->counts && !row->exact && row->verdict != VERDICT_NOT_JUDGED;
+	notes->exploratory |= star;
+	snprintf(verdict, sizeof(verdict), "%s%s",
+		 row->verdict == VERDICT_NOT_JUDGED ? "-" : verdict_names[row->verdict], star ? "*" : "");
 	if (row->reason)
 		snprintf(verdict + strlen(verdict), sizeof(verdict) - strlen(verdict), " (%zu)",
 			 note_number(notes, verdict_names[row->verdict], row->reason));
@@ -316,11 +332,12 @@ static void add_pair(const struct comparison *c, const struct pair *pair, bool a
 	else
 		text_wrap(out, "", pair->name, REPORT_WIDTH);
 	if (!pair->n_pairs) {
-		text_add(out, "  no seed is ok on both sides\n");
+		text_add(out, "  no %s is ok on both sides\n", only_hardware(c) ? "boot" : "seed");
 		return;
 	}
 	if (pair->n_pairs < c->most_seeds)
-		text_add(out, "  %zu of %zu seeds are ok on both sides\n", pair->n_pairs, c->most_seeds);
+		text_add(out, "  %zu of %zu %ss are ok on both sides\n", pair->n_pairs, c->most_seeds,
+			 only_hardware(c) ? "boot" : "seed");
 	if (!shown) {
 		text_add(out, "  nothing to show\n");
 		return;

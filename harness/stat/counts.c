@@ -21,6 +21,24 @@ static double binomial_two_sided(unsigned int k, unsigned int n, double p)
 	return fmin(1, sum);
 }
 
+/* Halving, for gsl_cdf_beta_Pinv() of GSL 2.7 gives up at some arguments where rates are near 5% of 10,000 and aborts the program. */
+static double beta_quantile(double p, double a, double b)
+{
+	double low = 0, high = 1;
+
+	for (int i = 0; i < 100; i++) {
+		double middle = (low + high) / 2;
+
+		*(gsl_cdf_beta_P(middle, a, b) < p ? &low : &high) = middle;
+	}
+	return (low + high) / 2;
+}
+
+double stat_share_bound(uint64_t events, uint64_t of, double confidence)
+{
+	return events >= of ? 1 : beta_quantile(confidence, (double)events + 1, (double)(of - events));
+}
+
 /* Of a share @q of events to a ratio of rates. */
 static double ratio_of(double q, double base_exposure, double other_exposure)
 {
@@ -40,9 +58,9 @@ struct stat_counts stat_counts(uint64_t base, double base_exposure, uint64_t oth
 	r.ratio = ratio_of(k / (double)all, base_exposure, other_exposure);
 	r.p = binomial_two_sided((unsigned int)other, (unsigned int)all, share);
 	if (other)
-		r.low = ratio_of(gsl_cdf_beta_Pinv(tail, k, rest + 1), base_exposure, other_exposure);
+		r.low = ratio_of(beta_quantile(tail, k, rest + 1), base_exposure, other_exposure);
 	if (base)
-		r.high = ratio_of(gsl_cdf_beta_Qinv(tail, k + 1, rest), base_exposure, other_exposure);
+		r.high = ratio_of(beta_quantile(1 - tail, k + 1, rest), base_exposure, other_exposure);
 	return r;
 }
 

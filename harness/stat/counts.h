@@ -18,6 +18,9 @@ struct stat_counts {
 struct stat_counts stat_counts(uint64_t base, double base_exposure, uint64_t other, double other_exposure,
 			       double confidence);
 
+/* The least share of which @events or fewer in @of would be an accident of 1 - @confidence: Clopper and Pearson's upper bound. */
+double stat_share_bound(uint64_t events, uint64_t of, double confidence);
+
 /* Fisher's exact test, two-sided as above: @base of @n against @other of @m, as boots that failed. */
 double stat_fisher(uint64_t base, uint64_t n, uint64_t other, uint64_t m);
 

@@ -29,7 +29,7 @@ struct metric {
 	double resolution;
 	double resolution_pages, resolution_pages_per_cpu;
 	bool per_page;	  /* depends on the base page by construction (faults per operation): shown per byte too */
-	bool primary;	  /* in the short table of diff */
+	bool primary;	  /* in the short table of diff; which of them decide is the workload's `primary` */
 	const char *help; /* one sentence: what it is and the file it comes from */
 	const char *not_judged; /* why there is never a verdict, one clause; or NULL */
 	/* @resolution is a number of events in a whole sample; a measure's is that by its operations (or MiB). */

@@ -226,6 +226,18 @@ static void as_in_r(void **state)
 	assert_true(seen >= 50);
 }
 
+/* NIST/SEMATECH e-Handbook 7.2.4.1 gives 4 of 20 the one-sided 95% bound 0.401; none of n has 1 - 0.05^(1/n). Caught: two tails. */
+static void shares(void **state)
+{
+	(void)state;
+	assert_near(stat_share_bound(4, 20, 0.95), 0.4010, 5e-5);
+	assert_near(stat_share_bound(0, 10000, 0.95), 1 - pow(0.05, 1e-4), 1e-12);
+	assert_near(stat_share_bound(10, 10, 0.95), 1, 0);
+	/* GSL's own inverse gives up near here */
+	for (uint64_t events = 480; events < 600; events++)
+		assert_true(stat_share_bound(events, 10000, 0.95) > (double)events / 10000);
+}
+
 /* ---- Ties: all signs, all divisions */
 
 /* Pairs of other above base, ties half. */
@@ -314,9 +326,13 @@ static void bootstrap_by_listing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(critical_values),  cmocka_unit_test(mann_whitney_table),
-		cmocka_unit_test(unreachable),	    cmocka_unit_test(as_in_r),
-		cmocka_unit_test(ties_by_counting), cmocka_unit_test(bootstrap_by_listing),
+		cmocka_unit_test(critical_values),
+		cmocka_unit_test(mann_whitney_table),
+		cmocka_unit_test(unreachable),
+		cmocka_unit_test(as_in_r),
+		cmocka_unit_test(shares),
+		cmocka_unit_test(ties_by_counting),
+		cmocka_unit_test(bootstrap_by_listing),
 	};
 
 	return cmocka_run_group_tests_name("stat-rank", tests, NULL, NULL);

@@ -167,4 +167,5 @@ const struct workload null_workload = {
 	.work_bytes = null_work_bytes,
 	.measure = null_measure,
 	.metrics = null_metrics,
+	.primary = { "value.*", "cost_insns", "cost_ns", "memory.peak" },
 };

@@ -313,4 +313,5 @@ const struct workload will_it_scale_workload = {
 	.measure = wis_measure,
 	.derive = wis_derive,
 	.metrics = wis_metrics,
+	.primary = { "insns_per_op", "ns_per_op", "scalability", "memory.peak", "process.pss" },
 };
