@@ -67,7 +67,8 @@ $(B)/granule-boot: $(B)/obj/harness/guest/granule-boot.o $(VIRT_OBJ) $(B)/libgra
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) $(VIRT_LIBS) -o $@
 
-$(B)/tests/%: $(B)/obj/harness/tests/%.o $(B)/obj/harness/tests/pipeline.o $(B)/libgranule.a
+TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic)
+$(B)/tests/%: $(B)/obj/harness/tests/%.o $(TEST_HELP) $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -lcmocka -o $@

@@ -203,7 +203,7 @@ UNUSED static void put_file(const char *dir, const char *name, const void *data,
 	_cleanup_free_ char *path = path_join(dir, name);
 	struct err err = ERR_INIT;
 
-	must(file_write_atomic(path, data, len, &err), &err);
+	must(file_write(path, data, len, &err), &err);
 }
 
 UNUSED static void put_text(const char *dir, const char *name, const char *text)
