@@ -49,7 +49,7 @@ GUEST := $(B)/guest/agent $(B)/guest/null/null \
 PLUGINS := $(B)/plugin/count-v1.so $(B)/plugin/count-v3.so
 
 .PHONY: all
-all: $(B)/granule $(B)/granule-boot $(GUEST) $(PLUGINS)
+all: $(B)/granule $(B)/granule-boot $(GUEST) $(PLUGINS) $(B)/page/report.html
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -121,6 +121,13 @@ $(B)/guest/will-it-scale/%_$1: $(WIS)/tests/%.c $(B)/guest/will-it-scale/runner_
 	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) -I$(WIS)/guest -Wl,--wrap=socketpair $$(filter %.c %.o,$$^) -o $$@ && $$(GUEST_STRIP) $$@
 endef
 $(foreach m,processes threads,$(eval $(call WIS_RULE,$m)))
+
+# What `granule report` fills. Where it cannot be made granule is built without it and says so; `make page` insists.
+$(B)/page/report.html: $(wildcard harness/report/page/*) tools/page
+	$(Q)tools/page --if-possible $@
+.PHONY: page
+page:
+	$(Q)tools/page $(B)/page/report.html
 
 # For tests only; never installed.
 $(B)/tests/guest/%: harness/tests/guest/%.c
@@ -195,7 +202,7 @@ PREFIX ?= /usr/local
 install: all
 	install -D -m 755 $(B)/granule $(DESTDIR)$(PREFIX)/bin/granule
 	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
-	cd $(B) && find guest plugin -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
+	cd $(B) && find guest plugin page -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
 	find images -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
 .SECONDARY:

@@ -46,6 +46,16 @@ uint64_t cli_number(const char *text, const char *option, uint64_t min, uint64_t
 	return v;
 }
 
+double cli_percentage(const char *text, const char *option)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || (*end && strcmp(end, "%")) || !(v >= 0 && v < 100))
+		exit(cli_usage("%s: '%s' is not a percentage from 0 to 100, such as 1%%", option, text));
+	return v / 100;
+}
+
 int cli_plan_load(const char *matrix_path, const char *only, struct cli_plan *ret_plan, struct err *err)
 {
 	*ret_plan = (struct cli_plan){ 0 };

@@ -17,6 +17,7 @@ int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_gate(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_repro(int argc, char **argv);
@@ -34,6 +35,9 @@ bool cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 /* A whole number from a command line argument; exits with 2 and a sentence that names @option. */
 uint64_t cli_number(const char *text, const char *option, uint64_t min, uint64_t max);
+
+/* "1%", "0.5%", "2": per cent either way, from 0 to below 100; returns 0.01 for 1%; exits as above. */
+double cli_percentage(const char *text, const char *option);
 
 /* Matrix, host and plan of one command line, freed together. */
 struct cli_plan {

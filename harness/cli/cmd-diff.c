@@ -31,17 +31,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-/* "1%", "0.5%", "2": per cent either way. */
-static double parse_effect(const char *arg)
-{
-	char *end;
-	double v = strtod(arg, &end);
-
-	if (end == arg || (*end && strcmp(end, "%")) || !(v >= 0 && v < 100))
-		exit(cli_usage("--effect: '%s' is not a percentage from 0 to 100, such as 1%%", arg));
-	return v / 100;
-}
-
 static error_t parse_run(struct diff_args *a, char *arg, struct argp_state *state)
 {
 	if (!a->base)
@@ -78,7 +67,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->options.from = arg;
 		return 0;
 	case KEY_EFFECT:
-		a->options.effect = parse_effect(arg);
+		a->options.effect = cli_percentage(arg, "--effect");
 		return 0;
 	case 'a':
 		a->all = true;

@@ -17,6 +17,7 @@ static const struct command {
 	{ "run", cmd_run, "run a matrix, or resume a run" },
 	{ "show", cmd_show, "what a run found: outcomes, settings, every sample" },
 	{ "diff", cmd_diff, "two runs, or one run along an axis: memory and throughput, with verdicts" },
+	{ "report", cmd_report, "a page to look at: verdicts, charts, settings, consoles; one file, no network" },
 	{ "explain", cmd_explain, "which kernel functions a difference comes from, to the instruction" },
 	{ "gate", cmd_gate, "hold a run to the limits of its matrix" },
 	{ "verify", cmd_verify, "repeat finished cells and compare their bytes" },

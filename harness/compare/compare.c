@@ -417,6 +417,64 @@ int compare_runs(const struct run *base, const struct run *other, const struct c
 	return 0;
 }
 
+/* What a run says by itself: no other side, no change, no verdict. */
+static void add_lone_pair(struct comparison *c, const struct cell_data *data)
+{
+	const struct boot_data *first = first_measured(data);
+	const struct cell_data none = { .cell = data->cell };
+	struct pair *pair = VEC_PUSH(c->pairs, c->n_pairs);
+
+	*pair = (struct pair){ .name = xstrdup(data->cell->id), .base = data->cell };
+	for (size_t i = 0; first && i < first->measures.n; i++) {
+		const struct measure *m = &first->measures.v[i];
+		struct row *row;
+
+		if (!name_wanted(m->name, c->options.metric))
+			continue;
+		row = VEC_PUSH(pair->rows, pair->n_rows);
+		row->name = xstrdup(m->name);
+		row->metric = m->metric;
+		row->verdict = VERDICT_NOT_JUDGED;
+		fill_side(&row->base, data, m->name, i, &row->resolution);
+		fill_side(&row->other, &none, m->name, i, &row->resolution);
+		row->counts = c->options.metric || (m->metric->primary && !side_is_zero(&row->base));
+	}
+	count_seeds(c, pair, data, data);
+	c->basis_seen[data->cell->basis] = true;
+	take_qemu(c, data);
+}
+
+int compare_alone(const struct run *run, const struct compare_options *options, struct comparison **ret,
+		  struct err *err)
+{
+	_cleanup_(comparison_free_p) struct comparison *c = xcalloc(1, sizeof(*c));
+	size_t n = 0;
+
+	c->options = *options;
+	c->base_dir = xstrdup(run->dir);
+	for (size_t i = 0; i < run->n_cells; i++) {
+		const struct cell_record *cell = &run->cells[i];
+		struct cell_data data;
+
+		if (options->cell && fnmatch(options->cell, cell->id, 0))
+			continue;
+		n++;
+		if (cell->skip) {
+			add_trouble(c, cell->id, c->base_dir, 0, OUTCOME_SKIPPED, cell->skip);
+			continue;
+		}
+		if (cell_load(run, cell, &data, err) < 0)
+			return -1;
+		add_boots(c, c->base_dir, &data);
+		add_lone_pair(c, &data);
+		cell_data_free(&data);
+	}
+	if (!n)
+		return err_set(err, ERR_CONFIG, "no cell matches --cell '%s'", options->cell ? options->cell : "*");
+	*ret = steal_ptr(c);
+	return 0;
+}
+
 bool comparison_failed(const struct comparison *c)
 {
 	for (size_t i = 0; i < c->n_troubles; i++)

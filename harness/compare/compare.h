@@ -149,6 +149,10 @@ struct comparison {
  * result; an error is ERR_CONFIG (no such axis, nothing matches) or ERR_HOST (the disk). */
 int compare_runs(const struct run *base, const struct run *other, const struct compare_options *options,
 		 struct comparison **ret, struct err *err);
+/* One run by itself, for who shows it: each cell is a pair without an other side (pair.other is NULL), no row has a change or
+ * a verdict. @options->along and ->from are not looked at; errors as above. */
+int compare_alone(const struct run *run, const struct compare_options *options, struct comparison **ret,
+		  struct err *err);
 void comparison_free(struct comparison *comparison);
 static inline void comparison_free_p(struct comparison **comparison)
 {

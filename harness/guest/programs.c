@@ -69,12 +69,18 @@ static int plugin_api(const char *qemu_version)
 	return major > 9 || (major == 9 && minor >= 1) ? 3 : 1;
 }
 
-char *plugin_path(const char *name, const char *qemu_version)
+char *built_file_path(const char *file)
 {
 	_cleanup_free_ char *dir = own_dir();
-	_cleanup_free_ char *file = xasprintf("plugin/%s-v%d.so", name, plugin_api(qemu_version));
 	_cleanup_free_ char *beside = path_join(dir, file);
 	_cleanup_free_ char *installed = xasprintf("%s/../lib/granule/%s", dir, file);
 
-	return path_exists(beside) ? steal_ptr(beside) : steal_ptr(installed);
+	return path_exists(installed) && !path_exists(beside) ? steal_ptr(installed) : steal_ptr(beside);
+}
+
+char *plugin_path(const char *name, const char *qemu_version)
+{
+	_cleanup_free_ char *file = xasprintf("plugin/%s-v%d.so", name, plugin_api(qemu_version));
+
+	return built_file_path(file);
 }

@@ -18,4 +18,8 @@ char *granule_program_path(const char *name);
  * beside the running program, else in ../lib/granule/ from there. Owned by the caller. */
 char *plugin_path(const char *name, const char *qemu_version);
 
+/* The host path of @file ("page/report.html"), which the build makes: beside the running program, else in ../lib/granule/
+ * from there, whether it exists or not. Owned by the caller. */
+char *built_file_path(const char *file);
+
 #endif

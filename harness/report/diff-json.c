@@ -117,6 +117,14 @@ static void add_lists(const struct comparison *c, json_t *o)
 	json_object_set_new(o, "not_compared", troubles);
 }
 
+json_t *report_diff_lists(const struct comparison *c)
+{
+	json_t *o = json_object();
+
+	add_lists(c, o);
+	return o;
+}
+
 json_t *report_diff_json(const struct comparison *c)
 {
 	json_t *o = json_object(), *pairs = json_array(), *verdicts = json_object();

@@ -14,6 +14,8 @@
 /* @all: also the metrics that are not in the short table. Owned by the caller. */
 char *report_diff_text(const struct comparison *comparison, bool all, bool colour);
 json_t *report_diff_json(const struct comparison *comparison);
+/* Of that only what pairs share: arms, kernels, differences, not_compared. */
+json_t *report_diff_lists(const struct comparison *comparison);
 
 /* Every metric of every pair a line, RFC 4180: for spreadsheets and data frames; columns in results/README.md. */
 char *report_diff_csv(const struct comparison *comparison);

@@ -15,7 +15,7 @@ bool outcome_failed(enum outcome outcome)
 	return outcome != OUTCOME_OK && outcome != OUTCOME_SKIPPED && outcome != OUTCOME_UNSUPPORTED;
 }
 
-static char *field_text(const struct wire_record *record, unsigned int i)
+char *record_text(const struct wire_record *record, unsigned int i)
 {
 	if (i >= record->n_fields)
 		return xstrdup("");
@@ -28,7 +28,7 @@ static void take_hello(struct shown_boot *shown, const struct wire_record *recor
 		return;
 	shown->hello = json_object();
 	for (unsigned int i = 0; i + 1 < record->n_fields; i += 2) {
-		_cleanup_free_ char *key = field_text(record, i), *value = field_text(record, i + 1);
+		_cleanup_free_ char *key = record_text(record, i), *value = record_text(record, i + 1);
 
 		json_object_set_new(shown->hello, key, json_string(value));
 	}
@@ -46,14 +46,14 @@ static void read_stream(struct shown_boot *shown)
 		} else if (record.type == WIRE_SETTING && shown->n_knobs < 4096) {
 			struct knob *k = VEC_PUSH(shown->knobs, shown->n_knobs);
 
-			k->path = field_text(&record, 0);
-			k->requested = field_text(&record, 1);
-			k->effective = field_text(&record, 2);
-			k->status = field_text(&record, 3);
+			k->path = record_text(&record, 0);
+			k->requested = record_text(&record, 1);
+			k->effective = record_text(&record, 2);
+			k->status = record_text(&record, 3);
 		} else if (record.type == WIRE_SERIES) {
 			series_take(&shown->series, &record);
 		} else if (record.type == WIRE_NOTE && shown->n_notes < 100) {
-			*VEC_PUSH(shown->notes, shown->n_notes) = field_text(&record, 0);
+			*VEC_PUSH(shown->notes, shown->n_notes) = record_text(&record, 0);
 		}
 	}
 }

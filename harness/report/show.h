@@ -38,6 +38,9 @@ struct shown_boot {
 	bool failed;
 };
 
+/* Field @i of a record as visible text, cut at 1 KiB; "" if it is not there. Owned by the caller. */
+struct wire_record;
+char *record_text(const struct wire_record *record, unsigned int i);
 /* Neither ok nor skipped nor unsupported. */
 bool outcome_failed(enum outcome outcome);
 int shown_boot_load(const struct run *run, const struct cell_record *cell, unsigned int boot, struct shown_boot *ret,

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "report/page.h"
+
+#define EXPLANATION_SIZE_MAX (64 << 20)
+
+struct report_args {
+	const char **runs, **explanations; /* owned arrays of borrowed words */
+	size_t n_runs, n_explanations;
+	const char *output;
+	struct compare_options options;
+	bool json;
+};
+
+enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_EXPLAIN, KEY_FORMAT };
+
+static const struct argp_option options[] = {
+	{ "output", 'o', "FILE", 0, "The page to write (default: report.html); -: standard output", 0 },
+	{ "along", KEY_ALONG, "AXIS", 0, "One run: compare along AXIS: kernels, folios, workloads or limit", 0 },
+	{ "from", KEY_FROM, "LABEL", 0, "The base on that axis (default: the first of the matrix)", 0 },
+	{ "effect", KEY_EFFECT, "PERCENT", 0, "The smallest change that matters (default: 1%)", 0 },
+	{ "metric", KEY_METRIC, "GLOB", 0, "Only metrics that match, as for granule diff", 0 },
+	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id matches", 0 },
+	{ "explain", KEY_EXPLAIN, "FILE", 0,
+	  "Output of `granule explain --format json`, to be shown as a chart; can be given several times", 0 },
+	{ "format", KEY_FORMAT, "html|json", 0, "What to write (default: html); json: what the page is made of", 0 },
+	{ 0 },
+};
+
+static error_t parse_end(const struct report_args *a, struct argp_state *state)
+{
+	if (!a->n_runs)
+		argp_error(state, "which runs? for example: granule report results/latest --along kernels");
+	else if (a->n_runs > 1 && a->options.along)
+		argp_error(state, "--along compares within one run");
+	else if (a->options.from && !a->options.along)
+		argp_error(state, "--from is a label on the axis of --along");
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct report_args *a = state->input;
+
+	switch (key) {
+	case 'o':
+		a->output = arg;
+		return 0;
+	case KEY_ALONG:
+		a->options.along = arg;
+		return 0;
+	case KEY_FROM:
+		a->options.from = arg;
+		return 0;
+	case KEY_EFFECT:
+		a->options.effect = cli_percentage(arg, "--effect");
+		return 0;
+	case KEY_METRIC:
+		a->options.metric = arg;
+		return 0;
+	case KEY_CELL:
+		a->options.cell = arg;
+		return 0;
+	case KEY_EXPLAIN:
+		*VEC_PUSH(a->explanations, a->n_explanations) = arg;
+		return 0;
+	case KEY_FORMAT:
+		if (strcmp(arg, "html") && strcmp(arg, "json"))
+			argp_error(state, "--format is html or json, not '%s'", arg);
+		a->json = !strcmp(arg, "json");
+		return 0;
+	case ARGP_KEY_ARG:
+		*VEC_PUSH(a->runs, a->n_runs) = arg;
+		return 0;
+	case ARGP_KEY_END:
+		return parse_end(a, state);
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	options,
+	parse,
+	"RUN\nRUN --along AXIS\nBASE OTHER...",
+	"Write a page to look at: one file with everything in it, for any browser, without a network, and for print.\v"
+	"One run is shown as it is, or compared along an axis; two are compared; of more, each is compared with the "
+	"first, "
+	"in the order given: a trend. Verdicts are those of `granule diff`. docs/report.md says what each view shows "
+	"and how "
+	"not to misread it.\n\nExit code: 0 written; 2 wrong usage, no such run, or no page to fill (`make page`); 3 "
+	"the disk "
+	"failed. Failed boots are shown and do not change it.",
+	NULL,
+	NULL,
+	NULL,
+};
+
+/* Everything that the page is made of, freed together. */
+struct gathered {
+	struct run **runs;
+	struct comparison **comparisons;
+	json_t **explanations;
+	size_t n_runs, n_comparisons, n_explanations;
+};
+
+static void gathered_free(struct gathered *g)
+{
+	for (size_t i = 0; i < g->n_comparisons; i++)
+		comparison_free(g->comparisons[i]);
+	for (size_t i = 0; i < g->n_runs; i++)
+		run_free(g->runs[i]);
+	for (size_t i = 0; i < g->n_explanations; i++)
+		json_decref(g->explanations[i]);
+	free(g->comparisons);
+	free(g->runs);
+	free(g->explanations);
+}
+
+static json_t *explanation_load(const char *path, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_error_t why;
+	json_t *o;
+
+	if (file_read(path, EXPLANATION_SIZE_MAX, &text, NULL, err) < 0)
+		return NULL;
+	o = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+	if (!o)
+		err_set(err, ERR_CONFIG, "%s:%d:%d: %s", path, why.line, why.column, why.text);
+	else if (json_is_array(json_object_get(o, "phases")))
+		return o;
+	else
+		err_set(err, ERR_CONFIG, "%s: no output of `granule explain --format json`: it has no \"phases\"",
+			path);
+	json_decref(o);
+	return NULL;
+}
+
+static int gather(const struct report_args *a, struct gathered *g, struct err *err)
+{
+	for (size_t i = 0; i < a->n_explanations; i++) {
+		json_t *o = explanation_load(a->explanations[i], err);
+
+		if (!o)
+			return -1;
+		*VEC_PUSH(g->explanations, g->n_explanations) = o;
+	}
+	for (size_t i = 0; i < a->n_runs; i++) {
+		struct run *run;
+
+		if (run_open(a->runs[i], &run, err) < 0)
+			return -1;
+		*VEC_PUSH(g->runs, g->n_runs) = run;
+	}
+	for (size_t i = g->n_runs > 1; i < g->n_runs; i++) {
+		struct comparison *c;
+		int rc = g->n_runs == 1 && !a->options.along
+				 ? compare_alone(g->runs[0], &a->options, &c, err)
+				 : compare_runs(g->runs[0], i ? g->runs[i] : NULL, &a->options, &c, err);
+
+		if (rc < 0)
+			return -1;
+		*VEC_PUSH(g->comparisons, g->n_comparisons) = c;
+	}
+	return 0;
+}
+
+static int make(const struct report_args *a, const struct gathered *g, const char *template, struct text *out,
+		struct err *err)
+{
+	const struct page_input in = { (const struct run *const *)g->runs,
+				       g->n_runs,
+				       g->comparisons,
+				       g->n_comparisons,
+				       g->explanations,
+				       g->n_explanations };
+	_cleanup_free_ char *json = NULL;
+
+	if (page_json(&in, &json, err) < 0)
+		return -1;
+	if (!a->json)
+		return page_fill(template, json, out, err);
+	text_add_bytes(out, json, strlen(json));
+	text_add_bytes(out, "\n", 1);
+	return 0;
+}
+
+static int write_out(const struct report_args *a, const struct text *out, struct err *err)
+{
+	const char *path = a->output ? a->output : a->json ? "-" : "report.html";
+
+	if (strcmp(path, "-"))
+		return file_write(path, out->s, out->len, err);
+	if (fwrite(out->s, 1, out->len, stdout) == out->len && fflush(stdout) == 0)
+		return 0;
+	return err_set(err, ERR_HOST, "standard output does not take the page: %m");
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct report_args a = { .options = COMPARE_DEFAULTS };
+	_cleanup_(gathered_free) struct gathered g = { 0 };
+	_cleanup_free_ char *template = NULL;
+	_cleanup_(text_free) struct text out = { 0 };
+	struct err err = ERR_INIT;
+	bool parsed = cli_parse(&argp, argc, argv, &a);
+	int rc;
+
+	/* a page that cannot be filled is said before a large run is read */
+	rc = !parsed ? 2
+	     : (a.json || page_template(&template, &err) == 0) && gather(&a, &g, &err) == 0 &&
+			     make(&a, &g, template, &out, &err) == 0 && write_out(&a, &out, &err) == 0
+		     ? 0
+		     : cli_fail(&err);
+	free(a.runs);
+	free(a.explanations);
+	return rc;
+}
