@@ -17,7 +17,7 @@ else
 GUEST_CC ?= aarch64-linux-gnu-gcc
 endif
 
-PKGS := yaml-0.1 libxml-2.0 jansson gsl smartcols nettle libarchive libzstd
+PKGS := yaml-0.1 libxml-2.0 jansson gsl smartcols nettle libarchive libzstd libelf
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wpointer-arith -Wwrite-strings
 CPPFLAGS += -D_GNU_SOURCE -Iharness -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -87,7 +87,7 @@ $(B)/fuzz/%: $(B)/obj/harness/tests/%-fuzz.o $(B)/libgranule.a
 $(B)/bench $(B)/folio-table: $(B)/%: $(B)/obj/harness/tests/%.o $(B)/libgranule.a
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 
-$(B)/plugin/count-v%.so: harness/plugin/count.c harness/plugin/qemu.h harness/wire/marker.h
+$(B)/plugin/count-v%.so: harness/plugin/count.c harness/plugin/qemu.h harness/wire/code.h harness/wire/marker.h
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  PLUGIN  $@")
 	$(Q)$(CC) -std=gnu11 -O2 -g0 $(WARN) $(WERROR) -D_GNU_SOURCE -Iharness -DPLUGIN_API=$* -fvisibility=hidden -fPIC -shared $< -o $@
@@ -105,7 +105,8 @@ $(B)/guest/null/null: workloads/null/guest.c
 
 WIS := workloads/will-it-scale
 WIS_HEAD := $(wildcard $(WIS)/guest/*.h)
-GUEST_STRIP := $(GUEST_CC:gcc=strip) -s
+# Symbols stay on the host, beside the program: `granule explain` names user functions by them.
+GUEST_STRIP = $(GUEST_CC:gcc=objcopy) --only-keep-debug $@ $@.sym && $(GUEST_CC:gcc=strip) -s
 
 # Also what tests of a checkout of upstream are linked with, when a run is planned (harness/image/program.c).
 WIS_RUNNER := $(WIS)/guest/runner.c $(WIS)/guest/tasks.c

@@ -32,7 +32,7 @@ static bool parse_head(const char **p, size_t number, struct sample_counts *s)
 	return true;
 }
 
-/* "ffff800080012344 17\n" */
+/* "ffff800080012344 17\n", of user code "400a10 17 8a3c...\n" */
 static bool parse_count(const char **p, struct count *c)
 {
 	char *end;
@@ -42,10 +42,18 @@ static bool parse_count(const char **p, struct count *c)
 		return false;
 	*p = end + 1;
 	c->n = strtoull(*p, &end, 10);
-	if (end == *p || *end != '\n')
+	if (end == *p)
+		return false;
+	c->digest = *end == ' ' ? strtoull(end + 1, &end, 16) : 0;
+	if (*end != '\n')
 		return false;
 	*p = end + 1;
 	return true;
+}
+
+static bool is_behind(const struct count *c, const struct count *before)
+{
+	return c->address != before->address ? c->address > before->address : c->digest > before->digest;
 }
 
 /* Up to "end SUM\n". */
@@ -57,7 +65,7 @@ static bool parse_sample(const char **p, struct sample_counts *s)
 	while (strncmp(*p, "end ", 4) != 0) {
 		struct count c;
 
-		if (!parse_count(p, &c) || (s->n && c.address <= s->v[s->n - 1].address))
+		if (!parse_count(p, &c) || (s->n && !is_behind(&c, &s->v[s->n - 1])))
 			return false;
 		*VEC_PUSH(s->v, s->n) = c;
 		sum += c.n;
@@ -71,7 +79,7 @@ static bool parse_sample(const char **p, struct sample_counts *s)
 
 int counts_parse(const char *text, struct counts *ret, struct err *err)
 {
-	static const char magic[] = "granule-count 1\n";
+	static const char magic[] = "granule-count 2\n";
 	_cleanup_(counts_free) struct counts c = { 0 };
 	const char *p = text;
 

@@ -11,10 +11,11 @@
 
 struct count {
 	uint64_t address, n;
+	uint64_t digest; /* of the piece that user code lies in (wire/code.h); 0: the kernel's, or not known */
 };
 
 struct sample_counts {
-	struct count *v; /* owned, by address */
+	struct count *v; /* owned, by address, then digest */
 	size_t n;
 	uint64_t sum;
 	bool work; /* between the program's own markers; else the whole execution */

@@ -7,7 +7,9 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "explain/counts.h"
+#include "explain/usercode.h"
 #include "explain/symbols.h"
 #include "run/repeat.h"
 #include "wire/wire.h"
@@ -17,13 +19,16 @@
 /* The fixmap begins above this with 48 bits of address (arch/arm64/include/asm/memory.h, 6.1 to 7.2). What runs there is the
  * trampoline through which the kernel is entered while user space has no mapping of it (UNMAP_KERNEL_AT_EL0). */
 #define FIXMAP_LEAST UINT64_C(0xfffffbff00000000)
+#define IMAGE_SIZE_MAX ((size_t)512 << 20)
 static const char trampoline[] = "(entry trampoline)";
 
 /* One phase of one side while it is added up: sums over samples of counts / operations. */
 struct tally {
 	char *phase; /* owned */
 	double metric, kernel, user, other;
-	double *functions; /* owned: by place in the symbols; behind them the trampoline */
+	double *functions;	/* owned: by place in the symbols; behind them the trampoline */
+	double *user_functions; /* owned: by user_place() */
+	size_t program;		/* that the phase runs; SIZE_MAX: none is known */
 	size_t n_samples;
 	bool whole;
 };
@@ -31,6 +36,7 @@ struct tally {
 struct side {
 	const struct cell_record *cell;
 	struct symbols symbols;
+	struct usercode usercode;
 	struct tally *tallies; /* owned */
 	size_t n_tallies;
 };
@@ -40,9 +46,37 @@ static void side_free(struct side *s)
 	for (size_t i = 0; i < s->n_tallies; i++) {
 		free(s->tallies[i].phase);
 		free(s->tallies[i].functions);
+		free(s->tallies[i].user_functions);
 	}
 	free(s->tallies);
+	usercode_free(&s->usercode);
 	symbols_free(&s->symbols);
+}
+
+/* Each program's functions, its code without a name, then the next program; last the code of none. */
+static size_t user_place(const struct side *s, size_t program, size_t symbol)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < s->usercode.n && i < program; i++)
+		at += s->usercode.v[i].n + 1;
+	if (program >= s->usercode.n)
+		return at;
+	return at + (symbol < s->usercode.v[program].n ? symbol : s->usercode.v[program].n);
+}
+
+/* What the job runs in @phase: "exec PHASE sample INDEX TIMEOUT_S ARGV...". */
+static size_t phase_program(const struct side *s, const char *phase)
+{
+	_cleanup_free_ char *prefix = xasprintf("exec\t%s\tsample\t", phase), *path = NULL;
+	const char *at = s->cell->job ? strstr(s->cell->job, prefix) : NULL;
+
+	for (int word = 0; at && word < 2; word++)
+		at = strchr(at + (word ? 1 : strlen(prefix)), '\t');
+	if (!at)
+		return SIZE_MAX;
+	path = xstrndup(at + 1, strcspn(at + 1, "\t\n"));
+	return usercode_by_path(&s->usercode, path);
 }
 
 static struct tally *tally_of(struct side *s, const char *phase)
@@ -55,7 +89,17 @@ static struct tally *tally_of(struct side *s, const char *phase)
 	t = VEC_PUSH(s->tallies, s->n_tallies);
 	t->phase = xstrdup(phase);
 	t->functions = xcalloc(s->symbols.n + 1, sizeof(*t->functions));
+	t->user_functions = xcalloc(user_place(s, SIZE_MAX, 0) + 1, sizeof(*t->user_functions));
+	t->program = phase_program(s, phase);
 	return t;
+}
+
+static void add_user(const struct side *s, struct tally *t, const struct count *count, double n)
+{
+	size_t symbol, program = usercode_find(&s->usercode, count->address, count->digest, t->program, &symbol);
+
+	t->user_functions[user_place(s, program, symbol)] += n;
+	t->user += n;
 }
 
 static void add_counts(struct side *s, struct tally *t, const struct sample_counts *counts, uint64_t shift,
@@ -66,7 +110,7 @@ static void add_counts(struct side *s, struct tally *t, const struct sample_coun
 		size_t at;
 
 		if (!IS_KERNEL(counts->v[i].address)) {
-			t->user += n;
+			add_user(s, t, &counts->v[i], n);
 			continue;
 		}
 		at = symbols_find(&s->symbols, counts->v[i].address - shift);
@@ -193,6 +237,35 @@ static int check_side(const struct explain_side *e, unsigned int boot, struct er
 	return 0;
 }
 
+/* The kernel's own program: user space runs it to read the clock. */
+static int load_vdso(struct side *s, struct err *err)
+{
+	const struct symbols *k = &s->symbols;
+	_cleanup_free_ char *image = NULL;
+	size_t len;
+
+	if (!k->begin || k->vdso <= k->begin || k->vdso_end <= k->vdso)
+		return 0;
+	if (file_read(s->cell->kernel_path, IMAGE_SIZE_MAX, &image, &len, err) < 0)
+		return -1;
+	if (k->vdso_end - k->begin > len)
+		return 0;
+	return usercode_add_image(&s->usercode, PROGRAM_VDSO, image + (k->vdso - k->begin), k->vdso_end - k->vdso, err);
+}
+
+/* Kernel modules are among a cell's programs, and are no user code. */
+static int load_programs(struct side *s, struct err *err)
+{
+	for (size_t i = 0; i < s->cell->n_programs; i++) {
+		const struct cell_program *p = &s->cell->programs[i];
+
+		if (!ends_with(p->guest_path, ".ko") &&
+		    usercode_add(&s->usercode, p->guest_path, p->host_path, err) < 0)
+			return -1;
+	}
+	return load_vdso(s, err);
+}
+
 static int count_side(const struct explain_side *e, unsigned int boot, const struct schedule_options *options,
 		      struct side *ret, struct err *err)
 {
@@ -207,7 +280,7 @@ static int count_side(const struct explain_side *e, unsigned int boot, const str
 	    repeat_run(e->run, &one, 1, &counted, &dir, err) < 0)
 		return err_wrap(err, "%s", e->cell->id);
 	if (one.identical)
-		rc = add_repeated(ret, dir, boot, err);
+		rc = load_programs(ret, err) < 0 ? -1 : add_repeated(ret, dir, boot, err);
 	else
 		err_set(err, ERR_GUEST, "boot %u is not what was recorded any more: %s", boot, one.difference);
 	free(one.difference);
@@ -232,9 +305,16 @@ static struct side_cost side_cost(const struct side *s, const struct tally *t)
 	return c;
 }
 
+static int same_function(const struct function_cost *a, const struct function_cost *b)
+{
+	int order = a->program && b->program ? strcmp(a->program, b->program) : 0;
+
+	return order ? order : strcmp(a->name, b->name);
+}
+
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct function_cost *)a)->name, ((const struct function_cost *)b)->name);
+	return same_function(a, b);
 }
 
 static int by_change(const void *a, const void *b)
@@ -246,43 +326,72 @@ static int by_change(const void *a, const void *b)
 		return (dx < dy) - (dx > dy);
 	dx = x->base + x->other;
 	dy = y->base + y->other;
-	return dx != dy ? (dx < dy) - (dx > dy) : strcmp(x->name, y->name);
+	return dx != dy ? (dx < dy) - (dx > dy) : same_function(x, y);
+}
+
+static void add_cost(struct function_cost **v, size_t *n, const char *program, const char *name, double cost,
+		     bool other)
+{
+	if (cost > 0)
+		*VEC_PUSH(*v, *n) = (struct function_cost){ .name = xstrdup(name),
+							    .program = xstrdup(program),
+							    .base = other ? 0 : cost,
+							    .other = other ? cost : 0 };
 }
 
 static void add_functions(struct phase_cost *p, const struct side *s, const struct tally *t, bool other)
 {
-	for (size_t i = 0; i <= s->symbols.n; i++) {
-		double v = t->functions[i] / (double)t->n_samples;
-		const char *name = i < s->symbols.n ? s->symbols.v[i].name : trampoline;
+	for (size_t i = 0; i <= s->symbols.n; i++)
+		add_cost(&p->functions, &p->n_functions, NULL, i < s->symbols.n ? s->symbols.v[i].name : trampoline,
+			 t->functions[i] / (double)t->n_samples, other);
+}
 
-		if (v > 0)
-			*VEC_PUSH(p->functions, p->n_functions) = (struct function_cost){ .name = xstrdup(name),
-											  .base = other ? 0 : v,
-											  .other = other ? v : 0 };
+static void add_user_functions(struct phase_cost *p, const struct side *s, const struct tally *t, bool other)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < s->usercode.n; i++) {
+		const struct user_program *program = &s->usercode.v[i];
+
+		for (size_t k = 0; k <= program->n; k++)
+			add_cost(&p->user, &p->n_user, program->name,
+				 k < program->n ? program->v[k].name : FUNCTION_UNNAMED,
+				 t->user_functions[at++] / (double)t->n_samples, other);
 	}
+	add_cost(&p->user, &p->n_user, PROGRAM_UNKNOWN, FUNCTION_UNNAMED, t->user_functions[at] / (double)t->n_samples,
+		 other);
 }
 
 /* Functions of one name are one line: static ones of several files, and the two sides. */
-static void merge_functions(struct phase_cost *p)
+static void merge_functions(struct function_cost *v, size_t *n_v)
 {
 	size_t n = 0;
 
-	if (!p->n_functions)
+	if (!*n_v)
 		return;
-	qsort(p->functions, p->n_functions, sizeof(*p->functions), by_name);
-	for (size_t i = 0; i < p->n_functions; i++) {
-		struct function_cost *f = &p->functions[i];
-
-		if (n && !strcmp(p->functions[n - 1].name, f->name)) {
-			p->functions[n - 1].base += f->base;
-			p->functions[n - 1].other += f->other;
-			free(f->name);
+	qsort(v, *n_v, sizeof(*v), by_name);
+	for (size_t i = 0; i < *n_v; i++) {
+		if (n && !same_function(&v[n - 1], &v[i])) {
+			v[n - 1].base += v[i].base;
+			v[n - 1].other += v[i].other;
+			free(v[i].name);
+			free(v[i].program);
 		} else {
-			p->functions[n++] = *f;
+			v[n++] = v[i];
 		}
 	}
-	p->n_functions = n;
-	qsort(p->functions, n, sizeof(*p->functions), by_change);
+	*n_v = n;
+	qsort(v, n, sizeof(*v), by_change);
+}
+
+static void add_programs(struct phase_cost *p)
+{
+	for (size_t i = 0; i < p->n_user; i++)
+		*VEC_PUSH(p->programs, p->n_programs) = (struct function_cost){ .name = xstrdup(p->user[i].program),
+										.program = xstrdup(p->user[i].program),
+										.base = p->user[i].base,
+										.other = p->user[i].other };
+	merge_functions(p->programs, &p->n_programs);
 }
 
 static void pair_phases(struct explanation *e, const struct side *base, const struct side *other)
@@ -302,7 +411,11 @@ static void pair_phases(struct explanation *e, const struct side *base, const st
 			p->other = side_cost(other, b);
 			add_functions(p, base, a, false);
 			add_functions(p, other, b, true);
-			merge_functions(p);
+			add_user_functions(p, base, a, false);
+			add_user_functions(p, other, b, true);
+			merge_functions(p->functions, &p->n_functions);
+			merge_functions(p->user, &p->n_user);
+			add_programs(p);
 		}
 	}
 }
@@ -326,14 +439,23 @@ int explain(const struct explain_side *base, const struct explain_side *other, u
 	return 0;
 }
 
+static void functions_free(struct function_cost *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(v[i].name);
+		free(v[i].program);
+	}
+	free(v);
+}
+
 void explanation_free(struct explanation *e)
 {
 	if (!e)
 		return;
 	for (size_t i = 0; i < e->n_phases; i++) {
-		for (size_t k = 0; k < e->phases[i].n_functions; k++)
-			free(e->phases[i].functions[k].name);
-		free(e->phases[i].functions);
+		functions_free(e->phases[i].functions, e->phases[i].n_functions);
+		functions_free(e->phases[i].user, e->phases[i].n_user);
+		functions_free(e->phases[i].programs, e->phases[i].n_programs);
 		free(e->phases[i].phase);
 	}
 	free(e->phases);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where a difference in path length comes from: one boot of two cells is repeated with a plugin that counts instructions by
- * address (harness/plugin/count.c), and the counts are added up by the kernel's functions. The repeated boot must give the
+ * address (harness/plugin/count.c), and the counts are added up by function, of the kernel and of each user program. The repeated boot must give the
  * bytes that were recorded: then what was counted is what was measured. */
 #ifndef GRANULE_EXPLAIN_EXPLAIN_H
 #define GRANULE_EXPLAIN_EXPLAIN_H
@@ -20,8 +20,14 @@ struct side_cost {
 	bool whole; /* the program sets no markers: the whole execution was counted, and rest says so */
 };
 
+/* User code that is no named function's, and code that is in no program of the cell. */
+#define FUNCTION_UNNAMED "(no symbol)"
+#define PROGRAM_UNKNOWN "(no program of the cell)"
+#define PROGRAM_VDSO "[vdso]"
+
 struct function_cost {
-	char *name; /* owned */
+	char *name;    /* owned */
+	char *program; /* owned: user code's, by its file's name or one of the above; NULL: the kernel's */
 	double base, other;
 };
 
@@ -30,6 +36,10 @@ struct phase_cost {
 	struct side_cost base, other;
 	struct function_cost *functions; /* owned: the kernel's, the largest change first */
 	size_t n_functions;
+	struct function_cost *user; /* owned: the programs', the same way; they add up to side_cost.user */
+	size_t n_user;
+	struct function_cost *programs; /* owned: sums of @user by program, which is their name */
+	size_t n_programs;
 };
 
 struct explanation {

@@ -5,9 +5,10 @@
  *
  *   -plugin count-vN.so,out=FILE
  *
- * FILE is text: "granule-count 1", then for each sample "sample N work" (between work markers) or "sample N whole" (the program
- * had none), lines "ADDRESS COUNT" in hexadecimal and decimal, sorted by address, and "end SUM". A file without its last
- * "end" is of a guest that did not come to its end.
+ * FILE is text: "granule-count 2", then for each sample "sample N work" (between work markers) or "sample N whole" (the program
+ * had none), lines "ADDRESS COUNT" in hexadecimal and decimal, and "end SUM". User code has "ADDRESS COUNT DIGEST": programs share
+ * addresses, so it is counted by the bytes that lie around it too (wire/code.h). Sorted by address, then digest. A file without
+ * its last "end" is of a guest that did not come to its end.
  *
  * An instruction that faults is counted when it is tried and again when it is repeated; the guest's clock counts it
  * once. */
@@ -16,12 +17,14 @@
 #include <string.h>
 
 #include "plugin/qemu.h"
+#include "wire/code.h"
 #include "wire/marker.h"
 
 PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API;
 PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
 #define CHUNK 65536u
+#define IS_KERNEL(address) ((address) >> 55 & 1)
 
 /* Counter i is slot i % CHUNK of chunk i / CHUNK; chunks never move, translated code has their addresses. */
 #if PLUGIN_API == 1
@@ -35,9 +38,11 @@ struct chunk {
 #endif
 
 static struct chunk *chunks;
-static uint64_t *addresses; /* of counter i */
+static struct place {
+	uint64_t address, digest; /* digest: of user code's piece, else 0 */
+} * places;			  /* of counter i */
 static size_t n_counters, n_chunks;
-static uint32_t *table; /* open addressing: counter + 1 by address; 0: free */
+static uint32_t *table; /* open addressing: counter + 1 by place; 0: free */
 static size_t table_size;
 
 static uint64_t *sample_base, *work_base, *work_sum; /* by counter; what is behind their length was 0 */
@@ -60,7 +65,7 @@ static void add_chunk(void)
 	struct chunk *c;
 
 	chunks = must_alloc(realloc(chunks, (n_chunks + 1) * sizeof(*chunks)));
-	addresses = must_alloc(realloc(addresses, (n_chunks + 1) * CHUNK * sizeof(*addresses)));
+	places = must_alloc(realloc(places, (n_chunks + 1) * CHUNK * sizeof(*places)));
 	c = &chunks[n_chunks++];
 #if PLUGIN_API == 1
 	c->counts = must_alloc(calloc(CHUNK, sizeof(uint64_t)));
@@ -83,11 +88,17 @@ static uint64_t counter_value(size_t i)
 #endif
 }
 
-static size_t table_slot(uint64_t address)
+static bool same_place(const struct place *a, const struct place *b)
 {
-	size_t i = (size_t)((address >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (table_size - 1);
+	return a->address == b->address && a->digest == b->digest;
+}
 
-	while (table[i] && addresses[table[i] - 1] != address)
+static size_t table_slot(const struct place *place)
+{
+	size_t i =
+		(size_t)((place->address >> 2 ^ place->digest) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (table_size - 1);
+
+	while (table[i] && !same_place(&places[table[i] - 1], place))
 		i = (i + 1) & (table_size - 1);
 	return i;
 }
@@ -98,29 +109,41 @@ static void grow_table(void)
 	table_size = table_size ? table_size * 2 : 4 * CHUNK;
 	table = must_alloc(calloc(table_size, sizeof(*table)));
 	for (size_t i = 0; i < n_counters; i++)
-		table[table_slot(addresses[i])] = (uint32_t)i + 1;
+		table[table_slot(&places[i])] = (uint32_t)i + 1;
 }
 
-/* The counter of @address: one for all translations of it, in whatever address space. */
-static size_t counter_of(uint64_t address)
+/* The counter of @place: one for all translations of it, in whatever address space. */
+static size_t counter_of(const struct place *place)
 {
 	size_t slot;
 
 	if (n_counters * 2 >= table_size)
 		grow_table();
-	slot = table_slot(address);
+	slot = table_slot(place);
 	if (!table[slot]) {
 		if (n_counters == n_chunks * CHUNK)
 			add_chunk();
-		addresses[n_counters] = address;
+		places[n_counters] = *place;
 		table[slot] = (uint32_t)++n_counters;
 	}
 	return table[slot] - 1;
 }
 
+/* Where @insn lies in QEMU's own memory the guest's page is around it. */
+static struct place place_of(const struct qemu_plugin_insn *insn)
+{
+	struct place place = { .address = qemu_plugin_insn_vaddr(insn) };
+	uintptr_t host = (uintptr_t)qemu_plugin_insn_haddr(insn) & ~(uintptr_t)(CODE_PIECE - 1);
+
+	if (!IS_KERNEL(place.address) && host && host != (UINTPTR_MAX & ~(uintptr_t)(CODE_PIECE - 1)))
+		place.digest = code_digest((const unsigned char *)host);
+	return place;
+}
+
 static void count_insn(struct qemu_plugin_insn *insn)
 {
-	size_t i = counter_of(qemu_plugin_insn_vaddr(insn));
+	const struct place place = place_of(insn);
+	size_t i = counter_of(&place);
 #if PLUGIN_API == 1
 	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 						   &chunks[i / CHUNK].counts[i % CHUNK], 1);
@@ -148,11 +171,21 @@ static void add_work(void)
 		work_sum[i] += counter_value(i) - (i < n_work_base ? work_base[i] : 0);
 }
 
-static int by_address(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
-	uint64_t x = addresses[*(const uint32_t *)a], y = addresses[*(const uint32_t *)b];
+	const struct place *x = &places[*(const uint32_t *)a], *y = &places[*(const uint32_t *)b];
 
-	return (x > y) - (x < y);
+	if (x->address != y->address)
+		return (x->address > y->address) - (x->address < y->address);
+	return (x->digest > y->digest) - (x->digest < y->digest);
+}
+
+static void write_count(const struct place *place, uint64_t n)
+{
+	fprintf(out, "%llx %llu", (unsigned long long)place->address, (unsigned long long)n);
+	if (place->digest)
+		fprintf(out, " %llx", (unsigned long long)place->digest);
+	fputc('\n', out);
 }
 
 static void write_sample(void)
@@ -162,7 +195,7 @@ static void write_sample(void)
 
 	for (size_t i = 0; i < n_counters; i++)
 		order[i] = (uint32_t)i;
-	qsort(order, n_counters, sizeof(*order), by_address);
+	qsort(order, n_counters, sizeof(*order), by_place);
 	fprintf(out, "sample %u %s\n", n_samples++, work_seen ? "work" : "whole");
 	for (size_t k = 0; k < n_counters; k++) {
 		uint32_t i = order[k];
@@ -170,7 +203,7 @@ static void write_sample(void)
 				       : counter_value(i) - (i < n_sample_base ? sample_base[i] : 0);
 
 		if (n)
-			fprintf(out, "%llx %llu\n", (unsigned long long)addresses[i], (unsigned long long)n);
+			write_count(&places[i], n);
 		sum += n;
 	}
 	fprintf(out, "end %llu\n", (unsigned long long)sum);
@@ -246,7 +279,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		qemu_plugin_outs("granule-count: out=FILE, which can be written\n");
 		return -1;
 	}
-	fputs("granule-count 1\n", out);
+	fputs("granule-count 2\n", out);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	qemu_plugin_register_atexit_cb(id, ended, NULL);
 	return 0;

@@ -11,7 +11,8 @@
 #include "report/number.h"
 #include "report/table.h"
 
-#define SHOWN 20 /* functions, unless all are asked for */
+#define SHOWN 20 /* functions of the kernel, unless all are asked for */
+#define SHOWN_USER 8
 
 static const struct table_column columns[] = {
 	{ "function", 38, false }, { "base", 12, true }, { "other", 12, true },
@@ -32,35 +33,72 @@ static void add_line(struct table *table, const char *name, double base, double 
 	table_cell(table, 3, text, other > base ? "red" : other < base ? "green" : NULL);
 }
 
-static void add_sums(struct table *table, const struct phase_cost *p, double base_left, double other_left)
+/* The functions that changed most, and how much of the two sums they leave. */
+static void add_functions(struct table *table, const struct function_cost *v, size_t n, bool all, double *base_left,
+			  double *other_left)
 {
+	for (size_t i = 0; i < n && (all || i < SHOWN); i++) {
+		if (!all && fabs(v[i].other - v[i].base) < 0.05)
+			break;
+		add_line(table, v[i].name, v[i].base, v[i].other);
+		*base_left -= v[i].base;
+		*other_left -= v[i].other;
+	}
+}
+
+static void add_kernel(struct table *table, const struct phase_cost *p, bool all)
+{
+	double base_left = p->base.kernel, other_left = p->other.kernel;
+
+	add_functions(table, p->functions, p->n_functions, all, &base_left, &other_left);
 	if (base_left > 0.05 || other_left > 0.05)
 		add_line(table, "(other functions)", base_left, other_left);
 	if (p->base.other > 0 || p->other.other > 0)
 		add_line(table, "(kernel, outside of System.map)", p->base.other, p->other.other);
-	add_line(table, "(user)", p->base.user, p->other.user);
-	add_line(table, "(clock reads, less faults tried twice)", p->base.rest, p->other.rest);
-	add_line(table, "sum: instructions per operation", p->base.metric, p->other.metric);
+	add_line(table, "kernel", p->base.kernel + p->base.other, p->other.kernel + p->other.other);
+}
+
+static void add_program(struct table *table, const struct phase_cost *p, const struct function_cost *program, bool all)
+{
+	double base_left = program->base, other_left = program->other;
+	size_t shown = 0;
+
+	add_line(table, program->name, program->base, program->other);
+	for (size_t i = 0; i < p->n_user; i++) {
+		const struct function_cost *f = &p->user[i];
+		_cleanup_free_ char *name = xasprintf("  %s", f->name);
+
+		if (strcmp(f->program, program->name) != 0 ||
+		    (!all && (shown == SHOWN_USER || f->base + f->other < 0.05)))
+			continue;
+		add_line(table, name, f->base, f->other);
+		base_left -= f->base;
+		other_left -= f->other;
+		shown++;
+	}
+	if (shown && (fabs(base_left) > 0.05 || fabs(other_left) > 0.05))
+		add_line(table, "  (other functions)", base_left, other_left);
+}
+
+static void add_user(struct table *table, const struct phase_cost *p, bool all)
+{
+	for (size_t i = 0; i < p->n_programs; i++)
+		if (all || p->programs[i].base + p->programs[i].other > 0.05)
+			add_program(table, p, &p->programs[i], all);
+	add_line(table, "user", p->base.user, p->other.user);
 }
 
 static void add_phase(const struct phase_cost *p, bool all, bool colour, struct text *out)
 {
 	struct table *table = table_new(columns, colour);
-	double base_left = p->base.kernel, other_left = p->other.kernel;
 	char change[NUMBER_SIZE];
 
 	text_add(out, "\n%s  %.1f -> %.1f instructions per operation, %s\n", p->phase, p->base.metric, p->other.metric,
 		 change_text(p->other.metric / p->base.metric - 1, change));
-	for (size_t i = 0; i < p->n_functions && (all || i < SHOWN); i++) {
-		const struct function_cost *f = &p->functions[i];
-
-		if (!all && fabs(f->other - f->base) < 0.05)
-			break;
-		add_line(table, f->name, f->base, f->other);
-		base_left -= f->base;
-		other_left -= f->other;
-	}
-	add_sums(table, p, base_left, other_left);
+	add_kernel(table, p, all);
+	add_user(table, p, all);
+	add_line(table, "(clock reads, less faults tried twice)", p->base.rest, p->other.rest);
+	add_line(table, "sum: instructions per operation", p->base.metric, p->other.metric);
 	table_finish(table, 2, out);
 	if (p->base.whole || p->other.whole)
 		text_wrap(out, "  ", "This program sets no markers: its whole execution was counted.", REPORT_WIDTH);
@@ -88,7 +126,13 @@ static void add_folded(struct text *out, const char *side, const struct phase_co
 		if (v >= 0.5)
 			text_add(out, "%s;%s;kernel;%s %.0f\n", side, p->phase, p->functions[i].name, v);
 	}
-	text_add(out, "%s;%s;user %.0f\n", side, p->phase, cost->user);
+	for (size_t i = 0; i < p->n_user; i++) {
+		const struct function_cost *f = &p->user[i];
+		double v = other ? f->other : f->base;
+
+		if (v >= 0.5)
+			text_add(out, "%s;%s;user;%s;%s %.0f\n", side, p->phase, f->program, f->name, v);
+	}
 	if (cost->other >= 0.5)
 		text_add(out, "%s;%s;kernel;(outside of System.map) %.0f\n", side, p->phase, cost->other);
 }
@@ -111,17 +155,31 @@ static json_t *side_json(const struct side_cost *c)
 			 c->whole);
 }
 
+static json_t *functions_json(const struct function_cost *v, size_t n)
+{
+	json_t *functions = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_pack("{s:s, s:f, s:f, s:f, s:b}", "name", v[i].name, "base", v[i].base, "other",
+				      v[i].other, "change", v[i].other - v[i].base, "user", v[i].program != NULL);
+
+		if (v[i].program)
+			json_object_set_new(o, "program", json_string(v[i].program));
+		json_array_append_new(functions, o);
+	}
+	return functions;
+}
+
 static json_t *phase_json(const struct phase_cost *p)
 {
-	json_t *o = json_object(), *functions = json_array();
+	json_t *o = json_object();
 
 	json_object_set_new(o, "phase", json_string(p->phase));
 	json_object_set_new(o, "base", side_json(&p->base));
 	json_object_set_new(o, "other", side_json(&p->other));
-	for (size_t i = 0; i < p->n_functions; i++)
-		json_array_append_new(functions, json_pack("{s:s, s:f, s:f}", "name", p->functions[i].name, "base",
-							   p->functions[i].base, "other", p->functions[i].other));
-	json_object_set_new(o, "functions", functions);
+	json_object_set_new(o, "functions", functions_json(p->functions, p->n_functions));
+	json_object_set_new(o, "user_functions", functions_json(p->user, p->n_user));
+	json_object_set_new(o, "programs", functions_json(p->programs, p->n_programs));
 	return o;
 }
 

@@ -98,19 +98,22 @@ static void test_no_map(void **state)
 /* Caught: samples mixed up, a sum that nobody checks, an order that nobody checks. */
 static void test_counts(void **state)
 {
-	static const char good[] = "granule-count 1\n"
-				   "sample 0 work\nffff800080010080 17\nffff800080010084 3\nend 20\n"
-				   "sample 1 whole\nend 0\n";
+	static const char good[] =
+		"granule-count 2\n"
+		"sample 0 work\n400a10 5 ab\n400a10 6 ac\nffff800080010080 17\nffff800080010084 3\nend 31\n"
+		"sample 1 whole\nend 0\n";
 	static const char *const bad[] = {
 		"",
-		"granule-count 2\n",
-		"granule-count 1\nsample 1 work\nend 0\n",
-		"granule-count 1\nsample 0 other\nend 0\n",
-		"granule-count 1\nsample 0 work\n10 1\nend 2\n",
-		"granule-count 1\nsample 0 work\n10 1\n10 1\nend 2\n",
-		"granule-count 1\nsample 0 work\n20 1\n10 1\nend 2\n",
-		"granule-count 1\nsample 0 work\n10 1\n",
-		"granule-count 1\nsample 0 work\n10 x\nend 0\n",
+		"granule-count 3\n",
+		"granule-count 2\nsample 1 work\nend 0\n",
+		"granule-count 2\nsample 0 other\nend 0\n",
+		"granule-count 2\nsample 0 work\n10 1\nend 2\n",
+		"granule-count 2\nsample 0 work\n10 1\n10 1\nend 2\n",
+		"granule-count 2\nsample 0 work\n20 1\n10 1\nend 2\n",
+		"granule-count 2\nsample 0 work\n10 1\n",
+		"granule-count 2\nsample 0 work\n10 1 b\n10 1 a\nend 2\n",
+		"granule-count 2\nsample 0 work\n10 1 b c\nend 1\n",
+		"granule-count 2\nsample 0 work\n10 x\nend 0\n",
 	};
 	struct err err = ERR_INIT;
 	struct counts c;
@@ -119,10 +122,12 @@ static void test_counts(void **state)
 	assert_int_equal(counts_parse(good, &c, &err), 0);
 	assert_int_equal(c.n, 2);
 	assert_true(c.samples[0].work && !c.samples[1].work);
-	assert_int_equal(c.samples[0].n, 2);
-	assert_int_equal(c.samples[0].v[1].address, 0xffff800080010084);
-	assert_int_equal(c.samples[0].v[1].n, 3);
-	assert_int_equal(c.samples[0].sum, 20);
+	assert_int_equal(c.samples[0].n, 4);
+	assert_int_equal(c.samples[0].v[1].digest, 0xac);
+	assert_int_equal(c.samples[0].v[2].digest, 0);
+	assert_int_equal(c.samples[0].v[3].address, 0xffff800080010084);
+	assert_int_equal(c.samples[0].v[3].n, 3);
+	assert_int_equal(c.samples[0].sum, 31);
 	counts_free(&c);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		if (counts_parse(bad[i], &c, &err) == 0)
