@@ -19,7 +19,6 @@
 /* The fixmap begins above this with 48 bits of address (arch/arm64/include/asm/memory.h, 6.1 to 7.2). What runs there is the
  * trampoline through which the kernel is entered while user space has no mapping of it (UNMAP_KERNEL_AT_EL0). */
 #define FIXMAP_LEAST UINT64_C(0xfffffbff00000000)
-#define IMAGE_SIZE_MAX ((size_t)512 << 20)
 static const char trampoline[] = "(entry trampoline)";
 
 /* One phase of one side while it is added up: sums over samples of counts / operations. */
@@ -237,22 +236,6 @@ static int check_side(const struct explain_side *e, unsigned int boot, struct er
 	return 0;
 }
 
-/* The kernel's own program: user space runs it to read the clock. */
-static int load_vdso(struct side *s, struct err *err)
-{
-	const struct symbols *k = &s->symbols;
-	_cleanup_free_ char *image = NULL;
-	size_t len;
-
-	if (!k->begin || k->vdso <= k->begin || k->vdso_end <= k->vdso)
-		return 0;
-	if (file_read(s->cell->kernel_path, IMAGE_SIZE_MAX, &image, &len, err) < 0)
-		return -1;
-	if (k->vdso_end - k->begin > len)
-		return 0;
-	return usercode_add_image(&s->usercode, PROGRAM_VDSO, image + (k->vdso - k->begin), k->vdso_end - k->vdso, err);
-}
-
 /* Kernel modules are among a cell's programs, and are no user code. */
 static int load_programs(struct side *s, struct err *err)
 {
@@ -263,7 +246,7 @@ static int load_programs(struct side *s, struct err *err)
 		    usercode_add(&s->usercode, p->guest_path, p->host_path, err) < 0)
 			return -1;
 	}
-	return load_vdso(s, err);
+	return 0;
 }
 
 static int count_side(const struct explain_side *e, unsigned int boot, const struct schedule_options *options,

@@ -22,8 +22,8 @@ struct side_cost {
 
 /* User code that is no named function's, and code that is in no program of the cell. */
 #define FUNCTION_UNNAMED "(no symbol)"
-#define PROGRAM_UNKNOWN "(no program of the cell)"
-#define PROGRAM_VDSO "[vdso]"
+/* The vDSO's bytes are not those of the Image: the kernel patches them when it starts (apply_alternatives_vdso()). */
+#define PROGRAM_UNKNOWN "(vDSO, or no program of the cell)"
 
 struct function_cost {
 	char *name;    /* owned */

@@ -39,18 +39,6 @@ static bool is_code(char type, const char *name)
 	return strchr("tTwW", type) && name[0] != '$' && strncmp(name, ".L", 2) != 0;
 }
 
-static void take_mark(struct symbols *s, const char *name, uint64_t address)
-{
-	if (!strcmp(name, "_einittext") || (!s->end && !strcmp(name, "_etext")))
-		s->end = address;
-	else if (!strcmp(name, "_text"))
-		s->begin = address;
-	else if (!strcmp(name, "vdso_start"))
-		s->vdso = address;
-	else if (!strcmp(name, "vdso_end"))
-		s->vdso_end = address;
-}
-
 int symbols_load(const char *path, struct symbols *ret, struct err *err)
 {
 	struct symbols s = { 0 };
@@ -68,7 +56,8 @@ int symbols_load(const char *path, struct symbols *ret, struct err *err)
 			next[-1] = '\0';
 		if (!parse_line(line, &address, &type, &name))
 			continue;
-		take_mark(&s, name, address);
+		if (!strcmp(name, "_einittext") || (!s.end && !strcmp(name, "_etext")))
+			s.end = address;
 		if (is_code(type, name))
 			*VEC_PUSH(s.v, s.n) = (struct symbol){ address, name };
 	}

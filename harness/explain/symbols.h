@@ -18,7 +18,6 @@ struct symbols {
 	struct symbol *v; /* owned: of code, by address */
 	size_t n;
 	uint64_t end;			/* of code: the first address behind it */
-	uint64_t begin, vdso, vdso_end; /* where the Image begins, and in it the vDSO; 0: not named */
 };
 
 /* ERR_HOST: it cannot be read, or is no System.map. */

@@ -177,7 +177,7 @@ static int add_elf(struct usercode *map, const char *guest_path, const char *pat
 					  .guest_path = xstrdup(guest_path),
 					  .fixed = head.e_type == ET_EXEC };
 	take_symbols(program, elf, SHT_SYMTAB);
-	if (!program->n && path)
+	if (!program->n)
 		take_symbols_beside(program, elf, path);
 	if (!program->n)
 		take_symbols(program, elf, SHT_DYNSYM);
@@ -198,14 +198,6 @@ int usercode_add(struct usercode *map, const char *guest_path, const char *path,
 	if (file_read(path, PROGRAM_SIZE_MAX, &data, &len, err) < 0)
 		return -1;
 	return add_elf(map, guest_path, path, data, len, err) < 0 ? err_wrap(err, "%s", path) : 0;
-}
-
-int usercode_add_image(struct usercode *map, const char *name, const char *data, size_t len, struct err *err)
-{
-	_cleanup_free_ char *copy = xcalloc(len + 1, 1);
-
-	memcpy(copy, data, len);
-	return add_elf(map, name, NULL, copy, len, err) < 0 ? err_wrap(err, "%s", name) : 0;
 }
 
 void usercode_free(struct usercode *map)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The programs of a cell, and the vDSO of its kernel: which of them an instruction of user space belongs to, and which of its
+/* The programs of a cell: which of them an instruction of user space belongs to, and which of its
  * functions. A piece of 4 KiB is known by its bytes (wire/code.h), so neither load addresses nor ASLR matter. Symbols are
  * the ELF file's own, or those of FILE.sym beside it with the same build id, where `make` leaves them. */
 #ifndef GRANULE_EXPLAIN_USERCODE_H
@@ -38,8 +38,6 @@ struct usercode {
 /* Add the ELF file @path, which the guest has at @guest_path; another file (a script) has no code and adds nothing. ERR_HOST: it
  * cannot be read or is damaged. */
 int usercode_add(struct usercode *map, const char *guest_path, const char *path, struct err *err);
-/* Add an ELF image in memory, under @name: the vDSO. */
-int usercode_add_image(struct usercode *map, const char *name, const char *data, size_t len, struct err *err);
 void usercode_free(struct usercode *map);
 
 /* The program of the code at @address in a piece of @digest, SIZE_MAX if it is none of them. Of several with the same bytes
