@@ -127,6 +127,8 @@ unsigned int glob_walk(const char *pattern, void (*found)(void *arg, const char 
 void snapshot_take(struct agent *agent, struct snapshot *snapshot, unsigned int what);
 /* Add status and smaps_rollup of @pid. */
 void snapshot_add_process(struct agent *agent, struct snapshot *snapshot, pid_t pid);
+/* Add what folios_list() says of @pids. */
+void snapshot_add_folios(struct agent *agent, struct snapshot *snapshot, const char *pids);
 /* One FILE record each. */
 void snapshot_emit(struct agent *agent, const struct snapshot *snapshot, const char *phase, const char *kind,
 		   const char *index, const char *when);
@@ -137,6 +139,15 @@ ssize_t read_small(const char *path, char *buf, size_t size);
 #define STORAGE_NAME "agent/storage" /* its name in a FILE record */
 /* Lines of text, see wire/wire.h; their length. Never more than @size. */
 size_t storage_list(struct agent *agent, char *buf, size_t size);
+
+/* ---- folios.c: what the memory of a held program is made of ---- */
+#define FOLIOS_NAME "agent/folios" /* its name in a FILE record */
+/* Walk the page tables of the processes in @pids (numbers and newlines), then the page cache of the files that they have open and of
+ * those of folios_cache(). Lines of text, see wire/wire.h; their length, or -1: this kernel has no /proc/kpageflags. Works in the
+ * buffer of the snapshot SNAPSHOT_BEFORE. */
+ssize_t folios_list(struct agent *agent, const char *pids, char *buf, size_t size);
+/* The page cache of the files that match @pattern, too. */
+void folios_cache(struct agent *agent, const char *pattern);
 
 /* ---- exec.c: one program ---- */
 struct exec_result {

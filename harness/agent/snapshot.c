@@ -290,6 +290,15 @@ void snapshot_add_process(struct agent *agent, struct snapshot *snapshot, pid_t 
 	}
 }
 
+void snapshot_add_folios(struct agent *agent, struct snapshot *snapshot, const char *pids)
+{
+	struct snapshot_file *file = next_file(agent, snapshot, FOLIOS_NAME);
+
+	file->len = folios_list(agent, pids, snapshot->buf + snapshot->used, SNAPSHOT_BYTES - snapshot->used);
+	if (file->len > 0)
+		snapshot->used += (size_t)file->len;
+}
+
 /* How many files from @from on go into one record: of one folder, none absent. */
 static unsigned int same_folder(const struct snapshot *snapshot, unsigned int from)
 {

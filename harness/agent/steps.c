@@ -5,16 +5,19 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "wire/marker.h"
 
 #define LINE_MAX_BYTES (16u << 10)
+#define FREEZE_MS 1000
 
 struct verb {
 	const char *name;
@@ -100,6 +103,11 @@ static void run_look(struct agent *agent, char *const words[])
 	watch_add(agent, words[1], words + 2, true);
 }
 
+static void run_cache(struct agent *agent, char *const words[])
+{
+	folios_cache(agent, words[1]);
+}
+
 static void run_idle(struct agent *agent, char *const words[])
 {
 	struct snapshot *snapshot = snapshot_get(SNAPSHOT_BEFORE);
@@ -179,6 +187,52 @@ static void enter_phase(struct agent *agent, const char *phase)
 		limit_phase(agent, path);
 }
 
+/* The number behind @key at the beginning of a line of @text, 0 if there is none. */
+static unsigned long long keyed_number(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (strncmp(line, key, len) == 0 && line[len] == ' ')
+			return strtoull(line + len, NULL, 10);
+	return 0;
+}
+
+/* Nobody of the phase's cgroup runs until it is thawed; who is in the kernel gets there by itself (cgroup.events "frozen 1"). */
+static void freeze_phase(struct agent *agent, bool frozen)
+{
+	const struct timespec millisecond = { 0, 1000000 };
+	char path[PATH_SIZE], events[256];
+	int fd;
+
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/cgroup.freeze", agent->phase);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, frozen ? "1" : "0", 1) < 0)
+		agent_note(agent, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/cgroup.events", agent->phase);
+	for (int i = 0; frozen && i < FREEZE_MS; i++) {
+		if (read_small(path, events, sizeof(events)) < 0 || keyed_number(events, "frozen"))
+			return;
+		nanosleep(&millisecond, NULL);
+	}
+	if (frozen)
+		agent_note(agent, "%s: the cgroup did not freeze in %d ms", agent->phase, FREEZE_MS);
+}
+
+/* What its memory is made of; not of a fake guest's, which is the host's. */
+static void take_folios(struct agent *agent, struct snapshot *snapshot, const char *pids)
+{
+	if (agent->fake)
+		return;
+	if (agent->cgroups)
+		freeze_phase(agent, true);
+	snapshot_add_folios(agent, snapshot, pids);
+	if (agent->cgroups)
+		freeze_phase(agent, false);
+}
+
 /* The program has stopped itself with everything mapped. */
 static void take_hold(struct agent *agent, pid_t pid)
 {
@@ -194,6 +248,7 @@ static void take_hold(struct agent *agent, pid_t pid)
 		snapshot_add_process(agent, snapshot, (pid_t)n);
 		p = end;
 	}
+	take_folios(agent, snapshot, pids);
 }
 
 static void emit_exec(struct agent *agent, char *const words[], const struct exec_result *result)
@@ -250,17 +305,6 @@ static void last_line(const struct exec_result *result, char *buf, size_t size)
 	for (size_t i = begin; i < end; i++)
 		buf[i - begin] = isprint((unsigned char)result->output[i]) ? result->output[i] : '?';
 	buf[end - begin] = '\0';
-}
-
-/* The number behind @key at the beginning of a line of @text, 0 if there is none. */
-static unsigned long long keyed_number(const char *text, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-		if (strncmp(line, key, len) == 0 && line[len] == ' ')
-			return strtoull(line + len, NULL, 10);
-	return 0;
 }
 
 /* Was it the kernel, for want of memory? What else is known is in memory.events: "oom" counts the cgroup's own limit,
@@ -395,6 +439,7 @@ static const struct verb verbs[] = {
 	{ "probe", 3, 3, run_probe, true },
 	{ "watch", 2, JOB_WORDS_MAX, run_watch, false },
 	{ "look", 2, JOB_WORDS_MAX, run_look, false },
+	{ "cache", 2, 2, run_cache, false },
 	{ "fragment", 3, 3, run_fragment, false },
 	{ "limit", 2, 2, run_limit, false },
 	{ "idle", 1, 1, run_idle, false },
@@ -470,7 +515,7 @@ static const char *check_exec(char *const words[])
 const char *step_check(char *const words[], int n)
 {
 	static const char *const musts[] = { "must", "may", NULL };
-	static const char *const looks[] = { "watch", "look", "knob", "check", "probe", NULL };
+	static const char *const looks[] = { "watch", "look", "knob", "check", "probe", "cache", NULL };
 	const struct verb *verb = n > 0 ? find_verb(words[0]) : NULL;
 
 	if (!verb)

@@ -48,6 +48,12 @@
 		.help = "share of the free memory that no allocation of " text " can use (buddyinfo)"                  \
 	}
 
+#define SHARE(name, text)                                                                                              \
+	{                                                                                                              \
+		.pattern = name, .unit = "1", .direction = METRIC_HIGHER, .class = METRIC_COUNT, .resolution = 0.01,   \
+		.help = text                                                                                           \
+	}
+
 /* What is no verdict's matter. */
 #define FACT(name, per, text)                                                                                          \
 	{                                                                                                              \
@@ -184,6 +190,19 @@ const struct metric generic_metrics[] = {
 	COUNTER("folio.*.shmem_alloc", METRIC_NEITHER, false, true, "shmem folios of that size"),
 	COUNTER("folio.*.shmem_fallback", METRIC_LOWER, false, true, "shmem allocations that fell back from that size"),
 	COUNTER("folio.*.*", METRIC_NEITHER, false, false, "hugepages-SIZE/stats counter of that name"),
+	/* at hold, by the agent's walk of page tables; anon, shmem, file: mapped; cache: the page cache of open files */
+	FACT("folio.*.order_*", "1", "folios of that order (pagemap, kpageflags)"),
+	FACT("folio.*.unaligned_*", "1",
+	     "folios of that order at an address that is no multiple of their size (pagemap, kpageflags)"),
+	FACT("folio.*.partial_*", "1", "folios of that order that are mapped in part (pagemap, kpageflags)"),
+	FACT("folio.*.unaligned", "1", "folios at an address that is no multiple of their size (pagemap, kpageflags)"),
+	FACT("folio.*.partial", "1", "folios that are mapped in part (pagemap, kpageflags)"),
+	MEMORY("folio.*.mapped", METRIC_NEITHER, false, PAGE,
+	       "in folios that are mapped, each counted once; of cache: in core (pagemap)"),
+	SHARE("folio.*.large_share",
+	      "of the mapped pages: share in folios of more than one page (pagemap, kpageflags)"),
+	SHARE("folio.*.contpte_share", "of the mapped pages: share in whole aligned blocks that the MMU can join, 64K, "
+				       "2M, 2M by page size (pagemap)"),
 	{ .pattern = "folio.*.nr_anon",
 	  .unit = "1",
 	  .class = METRIC_COUNT,

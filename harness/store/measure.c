@@ -344,6 +344,7 @@ static void measure_hold(struct reader *r)
 	folios_since_idle(r);
 	state_measure(r, s->phase, s->files, s->n_files);
 	state_own_memory(r);
+	state_folios(r);
 }
 
 static int end_step(struct reader *r, struct err *err)

@@ -77,6 +77,10 @@ void state_pressure(struct reader *r);
 /* What two snapshots with nothing between them cost. */
 void state_sampler(struct reader *r);
 
+/* ---- measure-folios.c ---- */
+/* Orders, alignment and contiguous blocks of what the hold's processes have mapped. */
+void state_folios(struct reader *r);
+
 /* ---- measure-series.c ---- */
 void series_measure(struct reader *r);
 

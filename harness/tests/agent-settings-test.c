@@ -14,6 +14,7 @@
 
 #include "agent/emit.c"
 #include "agent/exec.c"
+#include "agent/folios.c"
 #include "agent/fragment.c"
 #include "agent/init.c"
 #include "agent/settings.c"

@@ -68,6 +68,7 @@ UNUSED static void boot_fill_cell(struct cell_record *r, const struct boot_cell 
 	boot_add_program(r, "bin/null", "null/null");
 	boot_add_program(r, "bin/getppid1", "will-it-scale/getppid1_processes");
 	boot_add_program(r, "bin/misbehave", "../tests/guest/misbehave");
+	boot_add_program(r, "bin/layout", "../tests/guest/layout");
 }
 
 /* Every cell may have 1000 boots. */

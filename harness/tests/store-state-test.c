@@ -259,6 +259,32 @@ static void a_series(void **state)
 	assert_int_equal(f->m.n, 8);
 }
 
+/* Caught: folios for pages, the orders of two kinds added up, order 0 among the large, blocks as a share of large folios only. */
+static void folios(void **state)
+{
+	struct fixture *f = *state;
+	const double page = 65536;
+
+	stream_put(&f->s, WIRE_FILE, "null", "hold", "0", "hold", "agent/folios",
+		   "anon 0 10 10 0 0 0\nanon 5 4 126 1 1 64\ncache 0 3 3 0 0 0\nodd 1 1 1 1 1 1\nanon 99 1 1 1 1 1\n"
+		   "shmem 5 1 2\n",
+		   NULL);
+	measure(f);
+	assert_value(f, "null.folio.anon.order_0", 10);
+	assert_value(f, "null.folio.anon.order_5", 4);
+	assert_value(f, "null.folio.anon.unaligned_5", 1);
+	assert_value(f, "null.folio.anon.partial_5", 1);
+	assert_null(measures_find(&f->m, "null.folio.anon.partial_0"));
+	assert_value(f, "null.folio.anon.mapped", 136 * page);
+	assert_value(f, "null.folio.anon.large_share", 126 / 136.0);
+	assert_value(f, "null.folio.anon.contpte_share", 64 / 136.0);
+	assert_value(f, "null.folio.cache.mapped", 3 * page);
+	assert_value(f, "null.folio.cache.large_share", 0);
+	assert_null(measures_find(&f->m, "null.folio.shmem.mapped"));
+	assert_null(measures_find(&f->m, "null.folio.odd.mapped"));
+	assert_null(measures_find(&f->m, "null.folio.anon.order_99"));
+}
+
 /* Caught (under ASan): a bound left out. */
 static void hostile(void **state)
 {
@@ -279,9 +305,13 @@ static void hostile(void **state)
 		"Pages per block: 99999999999999999999999999999999999999999999\n",
 		"- - - -\n",
 		"Node 0, zone DMA 1 2 3",
+		"anon 1 2",
+		"anon 18446744073709551616 1 1 1 1 1",
+		"anon -1 0 0 0 0 0\nfile 3 0 0 0 0 0\n",
 	};
-	static const char *const paths[] = { "/proc/zoneinfo", "/proc/buddyinfo", "/proc/pagetypeinfo", "agent/storage",
-					     "/proc/vmstat",   "/proc/meminfo",	  "memory.pressure",	"" };
+	static const char *const paths[] = { "/proc/zoneinfo",	"/proc/buddyinfo", "/proc/pagetypeinfo",
+					     "agent/storage",	"/proc/vmstat",	   "/proc/meminfo",
+					     "memory.pressure", "agent/folios",	   "" };
 	struct fixture *f = *state;
 	struct stream *s = &f->s;
 
@@ -312,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_nobody_claims, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_sampler, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_series, setup, teardown),
+		cmocka_unit_test_setup_teardown(folios, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile, setup, teardown),
 	};
 
