@@ -17,7 +17,7 @@ struct symbols {
 	char *text;	  /* owned */
 	struct symbol *v; /* owned: of code, by address */
 	size_t n;
-	uint64_t end;			/* of code: the first address behind it */
+	uint64_t end; /* of code: the first address behind it */
 };
 
 /* ERR_HOST: it cannot be read, or is no System.map. */
