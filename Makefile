@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # One non-recursive file; everything it makes is under $(B) (build/, build/san/ for the sanitizer build).
-#   make          granule, granule-boot and the guest programs     make demo     the main job, from nothing
+#   make          granule, its helpers and the guest programs      make demo     the main job, from nothing
 #   make check    all tests that need no network and no root       make bench    speed, as ratios
 #   make deps     install what is missing (Debian 12 and 13)       make install  PREFIX, DESTDIR
 #   make check-san, lint, format                                   make fuzz     FUZZ_SECONDS each, with clang
@@ -23,17 +23,20 @@ WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wpointe
 CPPFLAGS += -D_GNU_SOURCE -Iharness -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 override CFLAGS += -std=gnu11 $(WARN) $(WERROR) $(SAN)
 LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+GUESTFS_LIBS = $(shell pkg-config --libs libguestfs 2>/dev/null)
 VIRT_LIBS = $(shell pkg-config --libs libvirt libvirt-qemu 2>/dev/null)
 GUEST_CFLAGS := -std=gnu11 -O2 -g0 $(WARN) $(WERROR) -D_GNU_SOURCE -Iharness -I. -static -pthread
 
-# Mains are apart; every other .c of a room goes into the one archive. Rooms that link libvirt stay out of it.
-MAINS := harness/cli/granule.c harness/guest/granule-boot.c
+# Mains are apart; every other .c of a room goes into the one archive. What links libvirt or libguestfs stays out of it.
+MAINS := harness/cli/granule.c harness/guest/granule-boot.c harness/image/granule-image.c
 VIRT_SRC := harness/guest/virt.c
-LIB_SRC := $(filter-out $(MAINS) $(VIRT_SRC), \
+GUESTFS_SRC := harness/image/rootfs-guestfs.c
+LIB_SRC := $(filter-out $(MAINS) $(VIRT_SRC) $(GUESTFS_SRC), \
 	$(foreach d,base wire stat matrix image guest run store compare explain report cli,$(wildcard harness/$d/*.c)) \
 	$(wildcard workloads/*.c workloads/null/workload.c workloads/will-it-scale/*.c workloads/postgresql/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 VIRT_OBJ := $(VIRT_SRC:%.c=$(B)/obj/%.o)
+GUESTFS_OBJ := $(GUESTFS_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(wildcard harness/tests/*-test.c harness/tests/*-fuzz.c workloads/*/*-test.c)
 TESTS := $(foreach t,$(TEST_SRC),$(B)/tests/$(notdir $(basename $t)))
 
@@ -49,7 +52,7 @@ GUEST := $(B)/guest/agent $(B)/guest/null/null \
 PLUGINS := $(B)/plugin/count-v1.so $(B)/plugin/count-v3.so
 
 .PHONY: all
-all: $(B)/granule $(B)/granule-boot $(GUEST) $(PLUGINS) $(B)/page/report.html
+all: $(B)/granule $(B)/granule-boot $(B)/granule-image $(GUEST) $(PLUGINS) $(B)/page/report.html
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -66,6 +69,10 @@ $(B)/granule: $(B)/obj/harness/cli/granule.o $(B)/libgranule.a
 $(B)/granule-boot: $(B)/obj/harness/guest/granule-boot.o $(VIRT_OBJ) $(B)/libgranule.a
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) $(VIRT_LIBS) -o $@
+
+$(B)/granule-image: $(B)/obj/harness/image/granule-image.o $(GUESTFS_OBJ) $(B)/libgranule.a
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) $(GUESTFS_LIBS) -o $@
 
 TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic)
 $(B)/tests/%: $(B)/obj/harness/tests/%.o $(TEST_HELP) $(B)/libgranule.a
@@ -203,8 +210,9 @@ PREFIX ?= /usr/local
 install: all
 	install -D -m 755 $(B)/granule $(DESTDIR)$(PREFIX)/bin/granule
 	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
+	install -D -m 755 $(B)/granule-image $(DESTDIR)$(PREFIX)/lib/granule/granule-image
 	cd $(B) && find guest plugin page -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
-	find images -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
+	find images workloads/*/rootfs.yaml -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
 .SECONDARY:
 

@@ -99,8 +99,7 @@ int apt_prepare(const char *cache, const char *suite, const char *arch, char **r
 	return 0;
 }
 
-/* The value of "Field: " in the first paragraph of @text; owned by the caller, NULL if absent. */
-static char *field(const char *text, const char *name)
+char *apt_field(const char *text, const char *name)
 {
 	_cleanup_free_ char *key = xasprintf("\n%s: ", name);
 	const char *p = strstr(text, key);
@@ -129,7 +128,7 @@ void apt_package_clear(struct apt_package *package)
 /* A number of KiB or bytes; 0 if @name is absent or none. */
 static uint64_t number_field(const char *text, const char *name)
 {
-	_cleanup_free_ char *value = field(text, name);
+	_cleanup_free_ char *value = apt_field(text, name);
 
 	return value && isdigit((unsigned char)*value) ? strtoull(value, NULL, 10) : 0;
 }
@@ -146,11 +145,11 @@ int apt_show(const char *conf, const char *suite, const char *package, const cha
 	if (rc < 0)
 		return -1;
 	text = xasprintf("\n%s", out ? out : "");
-	found.version = field(text, "Version");
-	found.depends = field(text, "Depends");
+	found.version = apt_field(text, "Version");
+	found.depends = apt_field(text, "Depends");
 	found.bytes = number_field(text, "Size");
 	found.unpacked_bytes = number_field(text, "Installed-Size") * 1024;
-	sha = field(text, "SHA256");
+	sha = apt_field(text, "SHA256");
 	if (rc != 0 || !found.version || !sha || strlen(sha) != SHA256_HEX_SIZE - 1)
 		return err_set(err, ERR_CONFIG,
 			       "suite %s has no package %s; `apt-cache search %.*s` shows what the suites of this "

@@ -45,6 +45,9 @@ int apt_download(const char *conf, const char *package, const char *version, con
 int apt_unpack(const char *conf, const char *package, const char *version, const char *sha256, const char *work,
 	       const char *log, struct err *err);
 
+/* The value of "@name: " in @text, which begins with a newline; owned by the caller, NULL if absent. */
+char *apt_field(const char *text, const char *name);
+
 /* ERR_HOST unless @path has the digest @hex. */
 int sha256_expect(const char *path, const char *hex, struct err *err);
 

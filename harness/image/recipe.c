@@ -54,16 +54,15 @@ void recipe_clear(struct recipe *recipe)
 	*recipe = (struct recipe){ 0 };
 }
 
-char *recipe_dir(void)
+char *share_dir(const char *below)
 {
-	static const char *const beside[] = { "../images/kernels", "../share/granule/images/kernels",
-					      "../../images/kernels" };
+	static const char *const beside[] = { "..", "../share/granule", "../..", "../../share/granule" };
 	const char *images = getenv("GRANULE_IMAGES");
 	char exe[PATH_MAX], *slash;
 	ssize_t n;
 
-	if (images && *images)
-		return path_join(images, "kernels");
+	if (images && *images && starts_with(below, "images/"))
+		return path_join(images, below + strlen("images/"));
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	if (n <= 0)
 		return NULL;
@@ -71,12 +70,17 @@ char *recipe_dir(void)
 	slash = strrchr(exe, '/');
 	*slash = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
-		_cleanup_free_ char *dir = path_join(exe, beside[i]);
+		_cleanup_free_ char *top = path_join(exe, beside[i]), *dir = path_join(top, below);
 
 		if (path_is_dir(dir))
 			return realpath(dir, NULL);
 	}
 	return NULL;
+}
+
+char *recipe_dir(void)
+{
+	return share_dir("images/kernels");
 }
 
 static int first_line(const char *program, char **ret_line, struct err *err)

@@ -57,8 +57,10 @@ void recipe_digest(const struct recipe *recipe, const struct kernel_source *sour
 /* make's variables that pin what a build would otherwise take from its surroundings; NULL-terminated. */
 extern const char *const recipe_make_vars[];
 
-/* images/kernels: $GRANULE_IMAGES/kernels, else beside the program: ../images (a build tree), ../share/granule/images
- * (installed). NULL if it is nowhere. Owned by the caller. */
+/* The folder @below ("images/rootfs", "workloads") of what granule comes with: beside the program's folder (a build tree), in
+ * ../share/granule (installed); what is below images/ also by $GRANULE_IMAGES. NULL if it is nowhere. Owned by the caller. */
+char *share_dir(const char *below);
+/* images/kernels of that. */
 char *recipe_dir(void);
 
 /* "linux-source-6.12 6.12.107-1, micro, 64K", "git 1a2b3c4d5e6f (v6.12), 2 patches (0a1b2c3d), micro, 64K"; @source may be

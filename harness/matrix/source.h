@@ -11,6 +11,7 @@ struct source {
 	const char *path; /* borrowed: as the user gave it */
 	const char *text; /* borrowed, @len bytes, without a byte order mark */
 	size_t len;
+	const char *kind; /* what such a text is called, NULL: "matrix" */
 };
 
 struct place {
@@ -28,6 +29,11 @@ int source_check(const struct source *src, struct err *err);
 
 /* The first byte of the character at @at, '\0' behind the end. */
 char source_char(const struct source *src, struct place at);
+
+static inline const char *source_kind(const struct source *src)
+{
+	return src->kind ? src->kind : "matrix";
+}
 
 /* 'text' in quotes for a message: cut after 48 columns, unprintable characters made visible. */
 #define QUOTE_SIZE 320

@@ -89,10 +89,10 @@ static int check_plain(const struct builder *b, const yaml_event_t *event, struc
 
 	if (anchor)
 		return source_error(b->src, err, at,
-				    "anchor '&%.40s': a matrix has no anchors and aliases; write it out",
-				    (const char *)anchor);
+				    "anchor '&%.40s': a %s has no anchors and aliases; write it out",
+				    (const char *)anchor, source_kind(b->src));
 	if (tag)
-		return source_error(b->src, err, at, "a matrix has no tags; remove what begins with '!'");
+		return source_error(b->src, err, at, "a %s has no tags; remove what begins with '!'", source_kind(b->src));
 	return 0;
 }
 
@@ -186,8 +186,8 @@ static int build(struct builder *b, const yaml_event_t *event, unsigned int dept
 
 	if (event->type == YAML_ALIAS_EVENT)
 		return source_error(b->src, err, at,
-				    "alias '*%.40s': a matrix has no anchors and aliases; write it out",
-				    (const char *)event->data.alias.anchor);
+				    "alias '*%.40s': a %s has no anchors and aliases; write it out",
+				    (const char *)event->data.alias.anchor, source_kind(b->src));
 	if (check_plain(b, event, err) < 0)
 		return -1;
 	if (depth > TREE_DEPTH_MAX)
@@ -225,12 +225,14 @@ static int build_document(struct builder *b, struct node **ret_root, struct err 
 		case YAML_DOCUMENT_START_EVENT:
 			if (root)
 				return source_error(b->src, err, place_of(event.start_mark),
-						    "a second document begins here; one file holds one matrix");
+						    "a second document begins here; one file holds one %s",
+						    source_kind(b->src));
 			continue;
 		case YAML_STREAM_END_EVENT:
 			if (!root)
 				return source_error(b->src, err, (struct place){ 1, 1 },
-						    "the file is empty; a matrix begins with `matrix: NAME`");
+						    "the file is empty; a %s begins with `%s: NAME`", source_kind(b->src),
+						    b->src->kind ? "rootfs" : "matrix");
 			*ret_root = steal_ptr(root);
 			return 0;
 		default:
