@@ -35,6 +35,9 @@ struct workload {
 	/* Why this cannot be sealed (several vCPUs are allowed; host storage is not), or NULL if it can. */
 	const char *(*unsealed)(const void *params);
 	void (*programs)(const void *params, struct programs *programs);
+	/* The workload's folder, where its recipe of a root file system is (workloads/NAME/rootfs.yaml, matrix/rootfs.h): it is
+	 * mounted at JOB_ROOT_DIR before the steps. NULL: it needs none. */
+	const char *rootfs;
 	/* Add "exec" lines (wire/job.h) to @job: warmups, samples, holds. */
 	void (*steps)(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job);
 	/* The size of the work of a boot, fixed and the same for equal parameters: bytes touched, or operations where

@@ -27,6 +27,14 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define EXIT_UNSUPPORTED 77 /* a program's way to say that this kernel lacks what it measures */
 
+/* Whose process a program becomes, and where. */
+struct identity {
+	bool inside; /* in the root file system; else outside, as root */
+	uid_t uid;
+	gid_t gid;
+	char home[128], user[48]; /* words of the environment */
+};
+
 struct agent {
 	bool fake;		     /* a plain process, not a guest: see main.c */
 	const char *root;	     /* borrowed: put before every absolute path; "" in a guest */
@@ -42,6 +50,8 @@ struct agent {
 	char tmpfs_huge[32];	   /* an option for every tmpfs, "-": none; "": not even looked at */
 	char tmpfs_shows[32];	   /* what its mount must show, "-": anything */
 	char limit[32];		   /* memory.max of every phase; "" is never written */
+	char newroot[PATH_SIZE];   /* where the root file system is; "" before there is one */
+	struct identity as;	   /* of the programs that are started next */
 };
 
 /* ---- emit.c: records, notes, the end ---- */
@@ -71,6 +81,8 @@ void mount_step(struct agent *agent, const char *type, const char *target, const
 /* Remount @target with each of @values (blanks between) for huge=: SETTING "probed"; then as it was. */
 void mount_probe(struct agent *agent, const char *target, const char *values);
 uint64_t agent_page_size(const struct agent *agent);
+/* Is @type in /proc/filesystems? The error of mount() does not tell. */
+bool has_filesystem(const char *type);
 void hello(struct agent *agent);
 
 /* ---- settings.c: one knob ---- */
@@ -169,6 +181,13 @@ struct ticker {
 void exec_prepare(struct agent *agent);
 /* A child of process 1 in the cgroup @phase, which is there, from its first page on. */
 pid_t fork_into(struct agent *agent, const char *phase);
+/* Start @argv, as agent->as says, in the cgroup @cgroup; its output goes to @out. */
+pid_t spawn_into(struct agent *agent, const char *cgroup, char *const argv[], int out);
+/* Kill whoever is in the cgroup @name, until nobody is. */
+void kill_cgroup(struct agent *agent, const char *name);
+/* Bury who has ended; the clock that is real also in a fake guest. */
+void reap_services(struct agent *agent);
+uint64_t real_ns(void);
 /* Run @argv in the cgroup of agent->phase until it ends, until it stops itself if @hold (then @at_hold is called with
  * its pid and everything is killed), or for @timeout_s. All its descendants are gone when this returns. @ticker: NULL for
  * whatever is timed: the agent then sleeps. */
@@ -189,7 +208,40 @@ void series_emit(struct agent *agent, const char *phase, const char *index);
 /* Until @percent of the free memory lies in blocks below @bytes; what was reached is a setting. */
 void fragment_step(struct agent *agent, uint64_t bytes, uint64_t percent);
 
+/* ---- root.c: a root file system for programs ---- */
+/* Mount the EROFS image in the file @image, or on the disk with JOB_ROOT_SERIAL where there is no such file, on @dir, an overlay
+ * above it; what programs expect in it; the loopback interface. */
+void root_step(struct agent *agent, const char *image, const char *dir);
+/* agent->as: @user of the root's /etc/passwd, or "-". */
+void as_step(struct agent *agent, const char *user);
+/* The child's: become agent->as. NULL, or the call that failed, with errno. */
+const char *identity_enter(const struct agent *agent);
+
+/* ---- service.c: programs that go on, and what is brought out at the end ---- */
+void service_start(struct agent *agent, const char *name, int stop_signal, uint64_t stop_s, char *const argv[]);
+/* Wait until it answers; @how, @what: as in the job. */
+void service_ready(struct agent *agent, const char *name, uint64_t timeout_s, const char *how, char *const what[]);
+void service_stop(struct agent *agent, const char *name);
+bool services_any(void);
+/* Has one ended that was not told to? */
+bool services_down(void);
+/* Then the job ends. */
+void services_check(struct agent *agent);
+/* The same, a moment later: a client may notice first. */
+void services_settle(struct agent *agent);
+/* Whoever buries processes says which. */
+void service_reaped(pid_t pid, int status, const struct rusage *usage);
+void artifact_add(struct agent *agent, const char *name, const char *path);
+/* Stop all, the last one first, and send logs and artifacts. Once. */
+void services_end(struct agent *agent);
+
 /* ---- steps.c: the job ---- */
+/* The cgroup @name, with the job's limit if @limited. */
+void cgroup_make(struct agent *agent, const char *name, bool limited);
+void emit_exec(struct agent *agent, char *const words[], const struct exec_result *result);
+/* The last line of @output that says anything, printable; what of the kernel's OOM killer is known about @cgroup, or "". */
+void last_line(const char *output, size_t len, char *buf, size_t size);
+void oom_reason(const struct agent *agent, const char *cgroup, char *buf, size_t size);
 /* Check every line first, then do them all; ends with agent_end(). */
 void job_run(struct agent *agent, char *job) __attribute__((noreturn));
 /* NULL, or why @words are no step; static. */

@@ -120,6 +120,8 @@ void agent_end(struct agent *agent, const char *outcome, const char *reason)
 
 	if (*reason)
 		console_say("%s: %s", outcome, reason);
+	if (agent->port >= 0)
+		services_end(agent);
 	if (agent->port >= 0) {
 		emit(agent, WIRE_END, fields, 2);
 		emit_flush(agent);

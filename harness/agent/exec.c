@@ -36,6 +36,7 @@ struct watch {
 /* The last, in a fake guest only, is where its programs find a console. */
 static char fake_console[64];
 static const char *child_env[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "LC_ALL=C", NULL, NULL };
+static const char *inside_env[] = { "PATH=/usr/bin:/usr/sbin:/bin:/sbin", "LC_ALL=C", NULL, NULL, NULL };
 
 void exec_prepare(struct agent *agent)
 {
@@ -56,7 +57,7 @@ void exec_prepare(struct agent *agent)
 }
 
 /* The real clock: also a fake guest's programs must come to an end. */
-static uint64_t real_ns(void)
+uint64_t real_ns(void)
 {
 	struct timespec ts;
 
@@ -68,6 +69,7 @@ static void child_main(const struct agent *agent, char *const argv[], int out) _
 static void child_main(const struct agent *agent, char *const argv[], int out)
 {
 	char path[PATH_SIZE];
+	const char *const *env = child_env, *program = agent_path(agent, argv[0], path), *trouble;
 	sigset_t none;
 	int fd;
 
@@ -84,7 +86,17 @@ static void child_main(const struct agent *agent, char *const argv[], int out)
 			dprintf(STDERR_FILENO, "oom_score_adj: %s\n", strerror(errno));
 		close(fd);
 	}
-	execve(agent_path(agent, argv[0], path), argv, (char *const *)child_env);
+	trouble = identity_enter(agent);
+	if (trouble) {
+		dprintf(STDERR_FILENO, "cannot %s for %s: %s\n", trouble, argv[0], strerror(errno));
+		_exit(127);
+	}
+	if (agent->as.inside && !agent->fake) {
+		inside_env[2] = agent->as.home;
+		inside_env[3] = agent->as.user;
+		env = inside_env;
+	}
+	execve(program, argv, (char *const *)env);
 	dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
@@ -112,9 +124,9 @@ pid_t fork_into(struct agent *agent, const char *phase)
 	return pid;
 }
 
-static pid_t spawn(struct agent *agent, char *const argv[], int out)
+pid_t spawn_into(struct agent *agent, const char *cgroup, char *const argv[], int out)
 {
-	pid_t pid = fork_into(agent, agent->phase);
+	pid_t pid = fork_into(agent, cgroup);
 
 	if (pid == 0)
 		child_main(agent, argv, out);
@@ -155,6 +167,9 @@ static void reap(struct watch *watch, int options)
 	pid_t pid;
 
 	while ((pid = wait4(-1, &status, options, &usage)) > 0 || (pid < 0 && errno == EINTR)) {
+		if (pid < 0)
+			continue;
+		service_reaped(pid, status, &usage);
 		if (pid != watch->pid)
 			continue;
 		if (WIFSTOPPED(status)) {
@@ -167,11 +182,49 @@ static void reap(struct watch *watch, int options)
 	}
 }
 
+void reap_services(struct agent *agent)
+{
+	struct exec_result result;
+	struct signalfd_siginfo info;
+	struct watch nobody = { .pid = -1, .pipe = -1, .result = &result };
+
+	(void)agent;
+	while (read(child_signals, &info, sizeof(info)) > 0)
+		;
+	reap(&nobody, WNOHANG);
+}
+
+/* Everybody in it, until nobody is left; whoever is process 1's to bury is buried on the way. */
+void kill_cgroup(struct agent *agent, const char *name)
+{
+	char path[PATH_SIZE], pids[32768], *p, *end;
+	long n;
+
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/cgroup.procs", name);
+	while (read_small(path, pids, sizeof(pids)) > 0) {
+		struct timespec moment = { 0, 1000000 };
+
+		for (p = pids; (n = strtol(p, &end, 10)) > 0 && end > p; p = end)
+			kill((pid_t)n, SIGKILL);
+		reap_services(agent);
+		nanosleep(&moment, NULL);
+	}
+}
+
 /* Nobody is left of the program when this returns. In a guest that is everybody but process 1. Not by cgroup.kill: in 6.12
  * cgroup_css_set_fork() notes kill_seq before it knows the target of CLONE_INTO_CGROUP, so it is the parent's, and whatever
  * is started in a cgroup that was killed once is killed too. */
-static void kill_all(struct watch *watch)
+static void kill_all(struct agent *agent, struct watch *watch)
 {
+	/* beside services it is those of the phase's cgroup */
+	if (services_any() && agent->cgroups) {
+		if (!watch->ended)
+			kill(watch->pid, SIGKILL);
+		for (struct timespec moment = { 0, 1000000 }; !watch->ended; nanosleep(&moment, NULL))
+			reap(watch, WNOHANG);
+		kill_cgroup(agent, agent->phase);
+		return;
+	}
 	/* No child at all: the usual case, and nothing to do. */
 	if (watch->ended && waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
 		return;
@@ -215,9 +268,9 @@ void exec_program(struct agent *agent, char *const argv[], uint64_t timeout_s,
 	watch.pipe = fds[0];
 
 	result->begin_ns = agent_now(agent);
-	watch.pid = spawn(agent, argv, fds[1]);
+	watch.pid = spawn_into(agent, agent->phase, argv, fds[1]);
 	close(fds[1]);
-	while (!watch.ended && !(watch.stopped && watch.hold) && !timed_out) {
+	while (!watch.ended && !(watch.stopped && watch.hold) && !timed_out && !services_down()) {
 		struct pollfd polls[] = { { child_signals, POLLIN, 0 }, { watch.pipe, POLLIN, 0 } };
 		uint64_t until = ticker && ticker->next_ns < deadline ? ticker->next_ns : deadline;
 		uint64_t now = real_ns(), left = until > now ? until - now : 0;
@@ -238,7 +291,7 @@ void exec_program(struct agent *agent, char *const argv[], uint64_t timeout_s,
 	result->end_ns = agent_now(agent);
 	if (watch.stopped && watch.hold)
 		at_hold(agent, watch.pid);
-	kill_all(&watch);
+	kill_all(agent, &watch);
 	drain(&watch);
 	if (watch.pipe >= 0)
 		close(watch.pipe);

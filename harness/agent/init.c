@@ -152,7 +152,7 @@ static bool mount_huge(const char *target, char *buf, size_t size)
 }
 
 /* "nodev\ttmpfs\n" a line. The error of mount() does not tell: a kernel without debugfs has no folder for it either. */
-static bool has_filesystem(const char *type)
+bool has_filesystem(const char *type)
 {
 	char list[4096], mark[64];
 

@@ -150,7 +150,7 @@ static void emit_storage(struct agent *agent)
 }
 
 /* All of the workload dies where one process would: a half of it is no workload, and might wait for the other half. */
-static void limit_phase(struct agent *agent, const char *dir)
+static void limit_cgroup(struct agent *agent, const char *dir)
 {
 	static const struct {
 		const char *name;
@@ -170,21 +170,27 @@ static void limit_phase(struct agent *agent, const char *dir)
 	stop_at_failure(agent);
 }
 
-/* The cgroup of @phase, made at its first exec; memory.peak is that of all its execs so far. */
-static void enter_phase(struct agent *agent, const char *phase)
+void cgroup_make(struct agent *agent, const char *name, bool limited)
 {
 	char path[PATH_SIZE];
 
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s", name);
+	if (agent->cgroups && mkdir(path, 0755) < 0 && errno != EEXIST)
+		agent_fail(agent, "cannot make the cgroup %s: %s", path, strerror(errno));
+	if (limited && agent->limit[0])
+		limit_cgroup(agent, path);
+}
+
+/* The cgroup of @phase, made at its first exec; memory.peak is that of all its execs so far. */
+static void enter_phase(struct agent *agent, const char *phase)
+{
 	need_tmp(agent);
 	if (strcmp(agent->phase, phase) == 0)
 		return;
 	snprintf(agent->phase, sizeof(agent->phase), "%s", phase);
-	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s", phase);
-	if (agent->cgroups && mkdir(path, 0755) < 0 && errno != EEXIST)
-		agent_fail(agent, "cannot make the cgroup %s: %s", path, strerror(errno));
+	cgroup_make(agent, phase, false);
 	emit_storage(agent);
-	if (agent->limit[0])
-		limit_phase(agent, path);
+	cgroup_make(agent, phase, true);
 }
 
 /* The number behind @key at the beginning of a line of @text, 0 if there is none. */
@@ -251,7 +257,7 @@ static void take_hold(struct agent *agent, pid_t pid)
 	take_folios(agent, snapshot, pids);
 }
 
-static void emit_exec(struct agent *agent, char *const words[], const struct exec_result *result)
+void emit_exec(struct agent *agent, char *const words[], const struct exec_result *result)
 {
 	const struct rusage *ru = &result->usage;
 	const unsigned long long numbers[] = {
@@ -292,32 +298,32 @@ static void emit_exec(struct agent *agent, char *const words[], const struct exe
 }
 
 /* What people want to know first: the last line that the program printed. */
-static void last_line(const struct exec_result *result, char *buf, size_t size)
+void last_line(const char *output, size_t len, char *buf, size_t size)
 {
-	size_t end = result->output_len, begin;
+	size_t end = len, begin;
 
-	while (end && isspace((unsigned char)result->output[end - 1]))
+	while (end && isspace((unsigned char)output[end - 1]))
 		end--;
-	for (begin = end; begin && result->output[begin - 1] != '\n';)
+	for (begin = end; begin && output[begin - 1] != '\n';)
 		begin--;
 	if (end - begin > size - 1)
 		end = begin + size - 1;
 	for (size_t i = begin; i < end; i++)
-		buf[i - begin] = isprint((unsigned char)result->output[i]) ? result->output[i] : '?';
+		buf[i - begin] = isprint((unsigned char)output[i]) ? output[i] : '?';
 	buf[end - begin] = '\0';
 }
 
 /* Was it the kernel, for want of memory? What else is known is in memory.events: "oom" counts the cgroup's own limit,
  * "oom_kill" whoever was killed in it, for whatever reason. Read of a failed program only. */
-static void oom_reason(const struct agent *agent, char *buf, size_t size)
+void oom_reason(const struct agent *agent, const char *cgroup, char *buf, size_t size)
 {
 	char path[PATH_SIZE], events[512], max[64];
 
 	buf[0] = '\0';
-	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/memory.events", agent->phase);
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/memory.events", cgroup);
 	if (!agent->cgroups || read_small(path, events, sizeof(events)) < 0 || !keyed_number(events, "oom_kill"))
 		return;
-	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/memory.max", agent->phase);
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s/memory.max", cgroup);
 	if (!keyed_number(events, "oom") || read_small(path, max, sizeof(max)) < 0)
 		snprintf(buf, size, " (the OOM killer: the guest has too little memory)");
 	else
@@ -330,8 +336,10 @@ static void judge_exec(struct agent *agent, char *const words[], const struct ex
 
 	if (result->ok)
 		return;
-	last_line(result, line, sizeof(line));
-	oom_reason(agent, oom, sizeof(oom));
+	/* a server that went down is the reason, not the client that noticed */
+	services_settle(agent);
+	last_line(result->output, result->output_len, line, sizeof(line));
+	oom_reason(agent, agent->phase, oom, sizeof(oom));
 	if (strcmp(words[2], "hold") == 0 && !result->unsupported)
 		agent_note(agent, "%s: %s did not stop itself to be held", words[1], words[5]);
 	snprintf(reason, sizeof(reason), "%.100s: %s %s: %s: %s%s%s%s", words[1], words[2], words[3], words[5],
@@ -371,6 +379,7 @@ static void run_exec(struct agent *agent, char *const words[])
 	if (series)
 		series_emit(agent, phase, index);
 	emit_flush(agent);
+	services_check(agent);
 	judge_exec(agent, words, &result);
 }
 
@@ -421,6 +430,40 @@ static void run_series(struct agent *agent, char *const words[])
 	series_rate(strtoull(words[1], NULL, 10), strtoull(words[2], NULL, 10));
 }
 
+static void run_root(struct agent *agent, char *const words[])
+{
+	root_step(agent, words[1], words[2]);
+}
+
+static void run_as(struct agent *agent, char *const words[])
+{
+	as_step(agent, words[1]);
+}
+
+static void run_service(struct agent *agent, char *const words[])
+{
+	need_tmp(agent);
+	emit(agent, WIRE_STEP,
+	     (const struct wire_field[]){ text_field("service"), text_field(words[1]), text_field("0") }, 3);
+	emit_flush(agent);
+	service_start(agent, words[1], (int)strtol(words[2], NULL, 10), strtoull(words[3], NULL, 10), words + 4);
+}
+
+static void run_ready(struct agent *agent, char *const words[])
+{
+	service_ready(agent, words[1], strtoull(words[2], NULL, 10), words[3], words + 4);
+}
+
+static void run_stop(struct agent *agent, char *const words[])
+{
+	service_stop(agent, words[1]);
+}
+
+static void run_artifact(struct agent *agent, char *const words[])
+{
+	artifact_add(agent, words[1], words[2]);
+}
+
 /* Done before the port was opened: init_modules(). */
 static void run_module(struct agent *agent, char *const words[])
 {
@@ -442,6 +485,12 @@ static const struct verb verbs[] = {
 	{ "cache", 2, 2, run_cache, false },
 	{ "fragment", 3, 3, run_fragment, false },
 	{ "limit", 2, 2, run_limit, false },
+	{ "root", 3, 3, run_root, true },
+	{ "as", 2, 2, run_as, false },
+	{ "service", 5, JOB_WORDS_MAX, run_service, false },
+	{ "ready", 5, JOB_WORDS_MAX, run_ready, false },
+	{ "stop", 2, 2, run_stop, false },
+	{ "artifact", 3, 3, run_artifact, false },
 	{ "idle", 1, 1, run_idle, false },
 	{ "exec", 6, JOB_WORDS_MAX, run_exec, false },
 	{ "shell", 1, 1, run_shell, false },
@@ -512,6 +561,36 @@ static const char *check_exec(char *const words[])
 	return is_path(words[5]) ? NULL : "the program is an absolute path";
 }
 
+/* NULL, or why one of the steps about a root file system and its services is none. */
+static const char *check_service(char *const words[])
+{
+	static const char *const hows[] = { "socket", "port", "command", NULL };
+	const char *verb = words[0];
+
+	if (strcmp(verb, "root") == 0 && (!is_path(words[1]) || !is_path(words[2]) || !words[2][1]))
+		return "an image and a folder are absolute paths";
+	if (strcmp(verb, "as") == 0 && strcmp(words[1], "-") != 0 && !is_phase(words[1]))
+		return "a user is a name, or -";
+	if (strcmp(verb, "service") == 0 || strcmp(verb, "ready") == 0 || strcmp(verb, "stop") == 0)
+		if (!is_phase(words[1]) || strlen(words[1]) > 60)
+			return "a service is up to 60 letters, digits, '_' and '-'";
+	if (strcmp(verb, "service") == 0) {
+		if (!is_number(words[2]) || strlen(words[2]) > 2 || !is_number(words[3]) || strlen(words[3]) > 9)
+			return "the signal and the time to stop in are numbers";
+		return is_path(words[4]) ? NULL : "the program is an absolute path";
+	}
+	if (strcmp(verb, "ready") == 0) {
+		if (!is_number(words[2]) || strlen(words[2]) > 9 || !one_of(words[3], hows))
+			return "a time in s, then socket, port or command";
+		if (strcmp(words[3], "port") == 0)
+			return is_number(words[4]) && strlen(words[4]) <= 5 ? NULL : "a port is a number";
+		return is_path(words[4]) ? NULL : "a socket or command is an absolute path";
+	}
+	if (strcmp(verb, "artifact") == 0 && (!artifact_name(words[1]) || !is_path(words[2])))
+		return "an artifact is a plain file name and an absolute path";
+	return NULL;
+}
+
 const char *step_check(char *const words[], int n)
 {
 	static const char *const musts[] = { "must", "may", NULL };
@@ -541,7 +620,7 @@ const char *step_check(char *const words[], int n)
 		return "a counter is a name, an absolute path or cgroup/FILE, and a word";
 	if (strcmp(verb->name, "series") == 0 && !is_rate(words[1], words[2]))
 		return "a series is an interval in ms and a time in s, 1 to 10000 rows";
-	return strcmp(verb->name, "exec") == 0 ? check_exec(words) : NULL;
+	return strcmp(verb->name, "exec") == 0 ? check_exec(words) : check_service(words);
 }
 
 /* Hand every line but the first to @found; false when there is none that says "job 1". */

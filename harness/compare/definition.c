@@ -29,6 +29,8 @@ static const struct rule {
 	{ "workload.*", "workloads", SEVERITY_ALL, false },
 	{ "programs.init", NULL, SEVERITY_NOTE, false },	 /* the agent sleeps while others are measured */
 	{ "programs.lib/modules/*", NULL, SEVERITY_NOTE, true }, /* kernel.modules is the digest over them */
+	{ "programs.root.image", NULL, SEVERITY_NOTE, true },	 /* rootfs.sha256 is its digest */
+	{ "rootfs.*", "workloads", SEVERITY_ALL, false },
 	{ "programs.*", "workloads", SEVERITY_TIME, false },
 	{ "guest.accel", NULL, SEVERITY_NOTE, false }, /* the basis that came of it has its own rule */
 	{ "guest.timeout*", NULL, SEVERITY_NOTE, false },

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "wire/job.h"
 #include "wire/wire.h"
 
 #define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
@@ -173,6 +174,28 @@ static void put_stream(xmlTextWriter *w, const struct domain *d)
 	close_element(w);
 }
 
+/* Found in the guest by its serial number. The lock stays off: many guests read one image, and a cache may be read-only. */
+static void put_root_disk(xmlTextWriter *w, const struct domain *d)
+{
+	open_element(w, "disk");
+	attribute(w, "type", "file");
+	attribute(w, "device", "disk");
+	open_element(w, "driver");
+	attribute(w, "name", "qemu");
+	attribute(w, "type", "raw");
+	close_element(w);
+	empty_element(w, "source", "file", d->root_path);
+	open_element(w, "target");
+	attribute(w, "dev", "vda");
+	attribute(w, "bus", "virtio");
+	close_element(w);
+	text_element(w, "serial", JOB_ROOT_SERIAL);
+	open_element(w, "readonly");
+	close_element(w);
+	put_pci_address(w, "0x02");
+	close_element(w);
+}
+
 /* Left to itself libvirt adds a USB controller and a balloon. */
 static void put_absent(xmlTextWriter *w)
 {
@@ -187,6 +210,8 @@ static void put_devices(xmlTextWriter *w, const struct domain *d)
 {
 	open_element(w, "devices");
 	text_element(w, "emulator", d->qemu);
+	if (d->root_path)
+		put_root_disk(w, d);
 	put_stream_controller(w);
 	put_serial(w, d);
 	put_stream(w, d);

@@ -16,6 +16,7 @@ struct domain {
 	const char *stream_path;  /* the virtio port's file */
 	const char *console_path; /* the PL011's file; NULL: a pty (repro --shell) */
 	const char *plugin;	  /* NULL, or the value of QEMU's -plugin: what counts without the guest's knowledge */
+	const char *root_path;	  /* a root file system's image, as a read-only virtio disk; NULL: none */
 	const char *gdb_path;	  /* a unix socket for QEMU's gdb server; NULL: none */
 	uint64_t memory_bytes, cpus, seed;
 	enum basis basis; /* simulated: TCG, -icount shift=1,sleep=off (on, with a pty); emulated: TCG; hardware: KVM */

@@ -165,11 +165,20 @@ static int check_file(const char *path, const char *sha256, const char *what, st
 	return 0;
 }
 
+/* "exec PHASE prepare ..." */
+static bool is_prepare(const char *line)
+{
+	const char *kind = strchr(line + strlen("exec\t"), '\t');
+
+	return kind && starts_with(kind, "\tprepare\t");
+}
+
 /* The job for a person: the same guest with nothing run and nothing measured, then a shell. */
 static char *shell_job(const char *job)
 {
-	static const char *const left_out[] = { "watch",  "look", "idle",  "sampler", "counter",
-						"series", "exec", "probe", "limit" };
+	static const char *const left_out[] = { "watch", "look", "idle",  "sampler", "counter", "series",
+						"exec",	 "stop", "probe", "limit",   "artifact" };
+	bool services = strstr(job, "\nservice\t");
 	struct text text = { 0 };
 
 	for (const char *line = job; *line;) {
@@ -178,6 +187,9 @@ static char *shell_job(const char *job)
 
 		for (size_t i = 0; i < ARRAY_SIZE(left_out); i++)
 			keep &= strlen(left_out[i]) != verb || memcmp(line, left_out[i], verb) != 0;
+		/* what services stand on is done for them too */
+		if (starts_with(line, "exec\t") && services)
+			keep = is_prepare(line);
 		if (keep)
 			text_add(&text, "%.*s\n", (int)len, line);
 		line += len + (line[len] == '\n');
@@ -221,6 +233,15 @@ static int add_shell(const struct life *life, const char *busybox, struct initra
 	return 0;
 }
 
+/* The root file system lies in the guest's memory where nothing else keeps it sealed, else on a disk. */
+static const struct cell_program *root_disk(const struct cell_record *cell)
+{
+	for (size_t i = 0; i < cell->n_programs && cell->basis != BASIS_SIMULATED; i++)
+		if (!strcmp(cell->programs[i].guest_path, &JOB_ROOT_IMAGE[1]))
+			return &cell->programs[i];
+	return NULL;
+}
+
 size_t life_entries(const struct cell_record *cell, const char *job, struct initramfs_entry *ret_entries)
 {
 	for (size_t i = 0; i < cell->n_programs; i++)
@@ -241,7 +262,11 @@ static int write_initramfs(struct life *life, struct err *err)
 	_cleanup_free_ char *busybox =
 		life->options.busybox ? xstrdup(life->options.busybox) : guest_program_path("busybox");
 	size_t n = life_entries(cell, life->job, entries);
+	const struct cell_program *disk = root_disk(cell);
 	bool init = false;
+
+	if (disk)
+		entries[disk - cell->programs] = entries[--n];
 
 	for (size_t i = 0; i < n; i++)
 		init |= strcmp(entries[i].path, "init") == 0;
@@ -294,6 +319,7 @@ static char *plugin_value(const struct life *life, const char *qemu_version)
 void life_domain(struct life *life, const char *qemu, const char *qemu_version, struct domain *ret)
 {
 	const struct cell_record *cell = &life->cell;
+	const struct cell_program *disk = root_disk(cell);
 
 	if (life->options.count)
 		life->plugin = plugin_value(life, qemu_version);
@@ -308,6 +334,7 @@ void life_domain(struct life *life, const char *qemu, const char *qemu_version, 
 		.plugin = life->plugin,
 		.stream_path = life->stream_path,
 		.console_path = life->options.shell ? NULL : life->console_path,
+		.root_path = disk ? disk->host_path : NULL,
 		.gdb_path = life->gdb_path,
 		.memory_bytes = cell->memory_bytes,
 		.cpus = cell->cpus,
@@ -470,6 +497,16 @@ static void set_step(json_t *steps, const char *key, double seconds)
 		json_object_set_new(steps, key, json_real(seconds));
 }
 
+/* They can be had from the stream at any time, so what goes wrong here loses nothing. */
+static void write_artifacts(const struct life *life)
+{
+	_cleanup_free_ char *stream = NULL;
+	size_t len;
+
+	if (life->cell.job && file_read(life->stream_path, STREAM_SIZE_MAX, &stream, &len, NULL) == 0)
+		artifacts_write(life->dir, life->cell.job, stream, len, NULL);
+}
+
 int life_write_done(struct life *life, enum stop stop, const char *message, struct err *err)
 {
 	uint64_t stream = settle_file(life->stream_path), console = settle_file(life->console_path);
@@ -478,6 +515,7 @@ int life_write_done(struct life *life, enum stop stop, const char *message, stru
 
 	for (size_t i = 0; i < ARRAY_SIZE(early); i++)
 		settle_name(life, early[i]);
+	write_artifacts(life);
 	unlink(life->initramfs_path);
 	set_string(o, "stop", stop_names[stop]);
 	if (message && *message)

@@ -117,7 +117,8 @@ static const char *advice(void)
 	_cleanup_(globfree) glob_t kernels = { 0 };
 
 	if (glob("/boot/vmlinuz-*", 0, NULL, &kernels) != 0)
-		return "its appliance needs a kernel of this host: install linux-image-amd64 (on arm64 linux-image-arm64)";
+		return "its appliance needs a kernel of this host: install linux-image-amd64 (on arm64 "
+		       "linux-image-arm64)";
 	for (size_t i = 0; i < kernels.gl_pathc; i++)
 		if (access(kernels.gl_pathv[i], R_OK) == 0)
 			return "LIBGUESTFS_DEBUG=1 shows more, and so does libguestfs-test-tool";
@@ -128,14 +129,14 @@ static const char *advice(void)
 /* Add what this appliance works on; again for each try, since a failed launch leaves a handle without drives. */
 typedef int add_drives(guestfs_h *g, const void *arg);
 
-static int try_launch(struct appliance *a, const char *cache, bool tcg, add_drives *add, const void *arg, struct err *err)
+static int try_launch(struct appliance *a, const char *cache, bool tcg, add_drives *add, const void *arg,
+		      struct err *err)
 {
 	a->g = guestfs_create();
 	if (!a->g)
 		return err_set_errno(err, ERR_HOST, "libguestfs");
 	guestfs_set_error_handler(a->g, NULL, NULL); /* errors are read, not printed */
-	if (guestfs_set_backend(a->g, "direct") < 0 ||
-	    (tcg && guestfs_set_backend_setting(a->g, "force_tcg", "1") < 0))
+	if (guestfs_set_backend(a->g, "direct") < 0 || (tcg && guestfs_set_backend_setting(a->g, "force_tcg", "1") < 0))
 		return fail(a, "its settings", err);
 	if (extend(a->g, cache, err) < 0)
 		return -1;
@@ -190,12 +191,12 @@ static int add_image_drives(guestfs_h *g, const void *arg)
 				      GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe", -1);
 }
 
-/* A scratch file system with the tree, at / of libguestfs and /sysroot of the appliance. */
+/* A scratch file system with the tree (no journal: it never sees a second mount), at / of libguestfs and /sysroot of the appliance. */
 static int unpack(struct appliance *a, const struct rootfs_making *m, struct err *err)
 {
 	a->doing = "copying the tree into the appliance";
-	if (guestfs_mkfs(a->g, "ext4", TREE_DISK) < 0 ||
-	    guestfs_mount_options(a->g, "noatime", TREE_DISK, "/") < 0 || guestfs_tar_in(a->g, m->tar, "/") < 0)
+	if (guestfs_mkfs(a->g, "ext2", TREE_DISK) < 0 || guestfs_mount_options(a->g, "noatime", TREE_DISK, "/") < 0 ||
+	    guestfs_tar_in(a->g, m->tar, "/") < 0)
 		return fail(a, a->doing, err);
 	/* mke2fs made it, and nobody's tree has it */
 	if (guestfs_rm_rf(a->g, "/lost+found") < 0)
@@ -207,8 +208,8 @@ static int write_image(struct appliance *a, const struct rootfs_making *m, struc
 {
 	/* -T: one time for all files; -x-1: no extended attributes */
 	const char *mkfs[] = { MKFS, "--quiet", "-x-1", "-T" EPOCH, "-U" ROOTFS_UUID, IMAGE_DISK, "/sysroot", NULL };
-	const char *packed[] = { MKFS,	      "--quiet",  "-x-1",     "-zlz4hc", "-C65536", "-T" EPOCH,
-				 "-U" ROOTFS_UUID, IMAGE_DISK, "/sysroot", NULL };
+	const char *packed[] = { MKFS,	     "--quiet",	       "-x-1",	   "-zlz4hc",  "-C65536",
+				 "-T" EPOCH, "-U" ROOTFS_UUID, IMAGE_DISK, "/sysroot", NULL };
 	const char *fsck[] = { "fsck.erofs", IMAGE_DISK, NULL };
 
 	a->doing = "writing the image";
@@ -269,8 +270,9 @@ static int cut(const char *image, struct err *err)
 
 int rootfs_guestfs_image(const struct rootfs_making *m, struct err *err)
 {
-	_cleanup_(appliance_close)
-		struct appliance a = { .name = m->recipe->name, .progress = m->progress, .ctx = m->ctx };
+	_cleanup_(appliance_close) struct appliance a = { .name = m->recipe->name,
+							  .progress = m->progress,
+							  .ctx = m->ctx };
 
 	if (launch(&a, m->cache, add_image_drives, m, err) < 0 || unpack(&a, m, err) < 0 ||
 	    write_image(&a, m, err) < 0 || check_needs(&a, m, err) < 0)
@@ -331,7 +333,8 @@ static char *free_name(const char *to, const char *path)
 	}
 }
 
-static int copy_one(struct appliance *a, const char *path, const char *to, uint64_t max_bytes, size_t *n, struct err *err)
+static int copy_one(struct appliance *a, const char *path, const char *to, uint64_t max_bytes, size_t *n,
+		    struct err *err)
 {
 	_cleanup_free_ char *file = NULL;
 	int64_t size;
@@ -349,8 +352,9 @@ static int copy_one(struct appliance *a, const char *path, const char *to, uint6
 	return 0;
 }
 
-int rootfs_guestfs_copy_out(const char *cache, const char *disk, const char *const *globs, size_t n_globs, const char *to,
-			    uint64_t max_bytes, image_progress *progress, void *ctx, size_t *ret_n, struct err *err)
+int rootfs_guestfs_copy_out(const char *cache, const char *disk, const char *const *globs, size_t n_globs,
+			    const char *to, uint64_t max_bytes, image_progress *progress, void *ctx, size_t *ret_n,
+			    struct err *err)
 {
 	_cleanup_(appliance_close) struct appliance a = { .name = "logs", .progress = progress, .ctx = ctx };
 	_cleanup_(strings_free) char **found = NULL;

@@ -105,6 +105,8 @@ char *job_build(const struct cell *cell, const struct trials *trials, const stru
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)page_bytes);
 	job_line(&job, "expect", "page_size", number, NULL);
 	add_steps(cell->folio, page_bytes, &job);
+	if (cell->workload->type->rootfs)
+		job_line(&job, "root", JOB_ROOT_IMAGE, JOB_ROOT_DIR, NULL);
 	add_watched(&job);
 	if (cell->limit) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)cell->limit->bytes);

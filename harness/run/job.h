@@ -7,6 +7,7 @@
 #include "matrix/folio.h"
 
 /* Owned by the caller. */
+/* With the line for the root file system of its workload, if that has one. */
 char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image);
 
 #endif

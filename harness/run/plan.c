@@ -45,6 +45,7 @@ void plan_free(struct plan *plan)
 		free(plan->built[i].path);
 	}
 	free(plan->built);
+	roots_free(&plan->roots);
 	cells_free(plan->cells, plan->n_cells);
 	free(plan);
 }
@@ -87,6 +88,29 @@ static int look_up_kernels(struct plan *plan, struct err *err)
 	return 0;
 }
 
+static int look_up_roots(struct plan *plan, struct err *err)
+{
+	for (size_t i = 0; i < plan->n_cells; i++) {
+		const char *name = plan->cells[i].workload->type->rootfs;
+
+		if (!plan->cells[i].skip && name && roots_want(&plan->roots, name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Of a kernel that is not there yet nothing is known; the guest would say it, too. */
+static void skip_rootless(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_cells; i++) {
+		struct cell *cell = &plan->cells[i];
+		const struct kernel_image *image = plan->images[kernel_index(plan, cell)];
+
+		if (!cell->skip && cell->workload->type->rootfs && image)
+			cell->skip = root_unsupported(image->config);
+	}
+}
+
 /* What a base page, kernel or host cannot do becomes the cell's reason to be skipped. The answer is the same for all
  * workloads of a kernel and a profile, so it is asked once for each pair. */
 static void skip_impossible(struct plan *plan)
@@ -115,6 +139,7 @@ static void skip_impossible(struct plan *plan)
 		free(why[i]);
 	free(why);
 	free(asked);
+	skip_rootless(plan);
 	plan->n_runnable = 0;
 	for (size_t i = 0; i < plan->n_cells; i++)
 		plan->n_runnable += !plan->cells[i].skip;
@@ -150,6 +175,8 @@ int plan_make(const struct matrix *matrix, const struct host_caps *caps, const c
 	if (look_up_kernels(plan, err) < 0)
 		return -1;
 	skip_impossible(plan);
+	if (look_up_roots(plan, err) < 0)
+		return -1;
 	*ret_plan = steal_ptr(plan);
 	return 0;
 }
@@ -250,7 +277,7 @@ int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct er
 	if (built)
 		kernel_drop_sources();
 	skip_impossible(plan);
-	return 0;
+	return roots_build(&plan->roots, progress, ctx, err);
 }
 
 /* Where an Image or a checkout lies on this host says nothing about it: digests do. */
@@ -305,6 +332,8 @@ static json_t *cell_definition(const struct plan *plan, const struct cell *cell)
 	json_object_set_new(workload, "parameters", definition_of(type->options, cell->workload->params));
 	json_object_set_new(o, "workload", workload);
 	json_object_set_new(o, "kernel", kernel_definition(cell->kernel, plan->images[kernel_index(plan, cell)]));
+	if (type->rootfs && roots_find(&plan->roots, type->rootfs) && roots_find(&plan->roots, type->rootfs)->ready)
+		json_object_set_new(o, "rootfs", root_definition(roots_find(&plan->roots, type->rootfs)));
 	json_object_set_new(o, "folio", options_json(folio_options, cell->folio));
 	json_object_set_new(o, "guest", options_json(guest_options, &matrix->guest));
 	json_object_set_new(o, "trials", options_json(trials_options, &matrix->trials));
@@ -370,6 +399,20 @@ static int add_program(struct cell_record *r, const char *guest_path, char *path
 	p->host_path = steal_ptr(host_path);
 	strcpy(p->sha256, sha256);
 	return 0;
+}
+
+/* Its digest is the cache's, which was compared when the plan was made. */
+static void add_root(const struct plan *plan, struct cell_record *r, const struct workload *type)
+{
+	const struct root *root = type->rootfs ? roots_find(&plan->roots, type->rootfs) : NULL;
+	struct cell_program *p;
+
+	if (!root || !root->ready)
+		return;
+	p = VEC_PUSH(r->programs, r->n_programs);
+	p->guest_path = xstrdup(&JOB_ROOT_IMAGE[1]);
+	p->host_path = xstrdup(root->entry.path);
+	memcpy(p->sha256, root->entry.image_sha256, sizeof(p->sha256));
 }
 
 static int add_programs(const struct plan *plan, struct cell_record *r, const struct workload_spec *workload,
@@ -441,6 +484,7 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 				: 0;
 	r->asks_folios = folio_asks(cell->folio);
 	add_modules(r, image);
+	add_root(plan, r, cell->workload->type);
 	return add_programs(plan, r, cell->workload, digests, err);
 }
 

@@ -6,6 +6,7 @@
 #include "guest/probe.h"
 #include "image/image.h"
 #include "matrix/matrix.h"
+#include "run/roots.h"
 #include "store/store.h"
 
 struct built_program {
@@ -21,6 +22,7 @@ struct plan {
 	size_t n_cells, n_runnable;
 	struct built_program *built; /* owned: what plan_build() made of the user's C files */
 	size_t n_built;
+	struct roots roots; /* that runnable cells need; plan_build() makes what is not there */
 };
 
 /* Look the kernels up (building nothing) and find what cannot exist. @only: a glob that a cell's id must match to be

@@ -168,6 +168,8 @@ static int write_attempt(const struct run *run, const struct cell_record *cell, 
 
 		if (f && write_part(dir, kept[i], f->data, f->len, err) < 0)
 			return -1;
+		if (f && !strcmp(kept[i], "stream") && artifacts_write(dir, cell->job, f->data, f->len, err) < 0)
+			return -1;
 	}
 	return write_part(dir, "done.json", done, strlen(done), err) < 0 ? -1 : 1;
 }

@@ -34,6 +34,9 @@ int guest_teardown(void **state);
 /* The same of a Debian kernel package; never an error, since only `granule images build` fetches one. */
 char *guest_package(const char *package, const char *suite, char **ret_why_not);
 
+/* The kernel of guest_kernel() in the configuration `full`; never an error either. */
+char *guest_kernel_full(uint64_t page_bytes, char **ret_why_not);
+
 /* In a test whose fixture @f has why_not, as guest_kernel() set it. */
 #define REQUIRE_GUESTS(f)                                                                                              \
 	do {                                                                                                           \

@@ -2,6 +2,8 @@
 /* The job's text, split into words. Knows nothing of what the verbs mean: that is the agent's. */
 #include "wire/job.h"
 
+#include <string.h>
+
 int job_split(char *line, char *words[JOB_WORDS_MAX])
 {
 	int n = 0;
@@ -19,4 +21,11 @@ int job_split(char *line, char *words[JOB_WORDS_MAX])
 		*tab = '\0';
 		p = tab + 1;
 	}
+}
+
+bool artifact_name(const char *s)
+{
+	size_t len = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return len && len <= 60 && !s[len] && s[0] != '.';
 }
