@@ -70,6 +70,12 @@ $(B)/granule-boot: $(B)/obj/harness/guest/granule-boot.o $(VIRT_OBJ) $(B)/libgra
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) $(VIRT_LIBS) -o $@
 
+# The one program that needs libguestfs says so by itself.
+$(GUESTFS_OBJ): | guestfs-there
+.PHONY: guestfs-there
+guestfs-there:
+	@pkg-config --exists libguestfs || { echo "missing: libguestfs-dev; \`make deps\` installs it" >&2; exit 1; }
+
 $(B)/granule-image: $(B)/obj/harness/image/granule-image.o $(GUESTFS_OBJ) $(B)/libgranule.a
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) $(GUESTFS_LIBS) -o $@
