@@ -239,8 +239,8 @@ void services_end(struct agent *agent);
 /* The cgroup @name, with the job's limit if @limited. */
 void cgroup_make(struct agent *agent, const char *name, bool limited);
 void emit_exec(struct agent *agent, char *const words[], const struct exec_result *result);
-/* The last line of @output that says anything, printable; what of the kernel's OOM killer is known about @cgroup, or "". */
-void last_line(const char *output, size_t len, char *buf, size_t size);
+/* The last line of @printed that says anything, printable; what of the kernel's OOM killer is known about @cgroup, or "". */
+void last_line(const char *printed, size_t len, char *buf, size_t size);
 void oom_reason(const struct agent *agent, const char *cgroup, char *buf, size_t size);
 /* Check every line first, then do them all; ends with agent_end(). */
 void job_run(struct agent *agent, char *job) __attribute__((noreturn));

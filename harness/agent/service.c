@@ -264,7 +264,7 @@ static bool stop(struct agent *agent, struct service *s)
 
 static void report(struct agent *agent, const struct service *s)
 {
-	static char output[OUTPUT_MAX];
+	static char text[OUTPUT_MAX];
 	char *const words[] = { (char *)"exec",
 				(char *)(uintptr_t)s->name,
 				(char *)"service",
@@ -275,8 +275,8 @@ static void report(struct agent *agent, const struct service *s)
 	struct exec_result result = { .begin_ns = s->begin_ns, .end_ns = agent_now(agent), .usage = s->usage };
 
 	status_text(s->wait_status, result.status, sizeof(result.status));
-	result.output_len = result.output_total = read_end(s->log, output, sizeof(output));
-	result.output = output;
+	result.output_len = result.output_total = read_end(s->log, text, sizeof(text));
+	result.output = text;
 	if (agent->fake)
 		memset(&result.usage, 0, sizeof(result.usage));
 	emit_exec(agent, words, &result);

@@ -298,18 +298,18 @@ void emit_exec(struct agent *agent, char *const words[], const struct exec_resul
 }
 
 /* What people want to know first: the last line that the program printed. */
-void last_line(const char *output, size_t len, char *buf, size_t size)
+void last_line(const char *printed, size_t len, char *buf, size_t size)
 {
 	size_t end = len, begin;
 
-	while (end && isspace((unsigned char)output[end - 1]))
+	while (end && isspace((unsigned char)printed[end - 1]))
 		end--;
-	for (begin = end; begin && output[begin - 1] != '\n';)
+	for (begin = end; begin && printed[begin - 1] != '\n';)
 		begin--;
 	if (end - begin > size - 1)
 		end = begin + size - 1;
 	for (size_t i = begin; i < end; i++)
-		buf[i - begin] = isprint((unsigned char)output[i]) ? output[i] : '?';
+		buf[i - begin] = isprint((unsigned char)printed[i]) ? printed[i] : '?';
 	buf[end - begin] = '\0';
 }
 

@@ -12,7 +12,11 @@
 #include "image/build.h"
 #include "image/cache.h"
 #include "image/collect.h"
+#include "image/rootfs.h"
+#include "image/tool.h"
+#include "guest/programs.h"
 #include "run/boot-cache.h"
+#include "workloads/workload.h"
 
 #define DAY_S 86400
 
@@ -28,7 +32,7 @@ enum { KEY_REFRESH = 256, KEY_OLDER, KEY_KEEP };
 
 static const struct argp_option options[] = {
 	{ "refresh", KEY_REFRESH, NULL, 0,
-	  "build: ask apt for a newer source or kernel package, even if one is in the cache", 0 },
+	  "build: ask apt for newer sources or packages, even if they are in the cache", 0 },
 	{ "older-than", KEY_OLDER, "DAYS", 0, "gc: remove what was not used for so long (30d), results too", 0 },
 	{ "keep-bytes", KEY_KEEP, "SIZE", 0,
 	  "gc: remove object trees, then the longest unused kernels, until they take at most SIZE (500M, 5GiB)", 0 },
@@ -87,10 +91,12 @@ static const struct argp argp = {
 	options,
 	parse,
 	"list|verify|gc\nbuild MATRIX|SPEC...",
-	"Kernels in the cache ($GRANULE_CACHE, by default ~/.cache/granule).\v"
-	"build makes the kernels of a matrix, or those given as PACKAGE:SUITE:PAGES[:CONFIG], as in "
-	"linux-source-6.12:trixie:64K; it fetches those given as PACKAGE:SUITE, as in linux-image-arm64:trixie. verify "
-	"compares every kernel with the digests taken when it was built (exit "
+	"Kernels and root file systems in the cache ($GRANULE_CACHE, by default ~/.cache/granule).\v"
+	"build makes the kernels of a matrix and the root file systems of its workloads, or kernels given as "
+	"PACKAGE:SUITE:PAGES[:CONFIG], as in "
+	"linux-source-6.12:trixie:64K; it fetches those given as PACKAGE:SUITE, as in linux-image-arm64:trixie; and it makes "
+	"the root file system of a recipe (a file that begins with `rootfs:`). verify "
+	"compares every kernel and root file system with the digests taken when it was built (exit "
 	"code 3 when "
 	"one is damaged; the next run builds it again). gc removes what builds that died left behind, unpacked "
 	"sources, and the "
@@ -182,6 +188,43 @@ static int build_one(const struct images_args *a, const struct kernel_spec *spec
 	return 0;
 }
 
+static void show_line(void *ctx, const char *line)
+{
+	char *end;
+	double fraction = line && starts_with(line, "progress\t") ? strtod(line + strlen("progress\t"), &end) : -2;
+
+	if (fraction > -2 && *end == '\t')
+		show_progress(ctx, end + 1, fraction, -1);
+	else if (line && fraction == -2 && strstr(line, ROOTFS_DIR "/"))
+		printf("%s\n", line);
+}
+
+/* By granule-image, the program that has libguestfs. @what: a recipe, or the name of a workload with one. */
+static int build_root(const struct images_args *a, const char *what, struct err *err)
+{
+	_cleanup_free_ char *program = granule_program_path("granule-image");
+	const char *argv[] = { program, "build", "--lines", what, a->refresh ? "--refresh" : NULL, NULL };
+	struct show show = { .terminal = isatty(STDERR_FILENO) };
+	int rc = tool_run(argv, NULL, show_line, &show, err);
+
+	show_end(&show);
+	fflush(stdout);
+	return rc;
+}
+
+/* Does the file begin, but for comments, with `rootfs:`? */
+static bool is_recipe(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *p;
+
+	if (file_read(path, 1 << 20, &text, NULL, NULL) < 0)
+		return false;
+	for (p = text; *p == '#' || *p == '\n'; p += *p == '\n')
+		p += strcspn(p, "\n");
+	return starts_with(p, "rootfs:");
+}
+
 static int build_argument(const struct images_args *a, const char *what, struct err *err)
 {
 	_cleanup_(matrix_free_p) struct matrix *matrix = NULL;
@@ -190,12 +233,17 @@ static int build_argument(const struct images_args *a, const char *what, struct 
 
 	if (!path_exists(what) && !ends_with(what, ".yaml"))
 		return parse_spec(copy, &spec, err) < 0 ? -1 : build_one(a, &spec, err);
+	if (is_recipe(what))
+		return build_root(a, what, err);
 	if (matrix_load(what, &matrix, err) < 0)
 		return -1;
 	for (size_t i = 0; i < matrix->n_kernels; i++) {
 		if (build_one(a, &matrix->kernels[i], err) < 0)
 			return matrix_kernel_error(matrix, &matrix->kernels[i], err);
 	}
+	for (size_t i = 0; i < matrix->n_workloads; i++)
+		if (matrix->workloads[i].type->rootfs && build_root(a, matrix->workloads[i].type->rootfs, err) < 0)
+			return err_wrap(err, "%s:%d", matrix->path, matrix->workloads[i].line);
 	return 0;
 }
 
@@ -228,6 +276,37 @@ static void print_entry(const struct cache_entry *e)
 		       size_human((double)e->bytes, size), day, e->origin);
 }
 
+static void print_root(const struct rootfs_entry *e)
+{
+	_cleanup_free_ char *what = e->name[0] ? rootfs_describe(e) : xstrdup("damaged: it will be made again");
+	char size[24], day[16] = "";
+	struct tm tm;
+
+	if (localtime_r(&e->used, &tm))
+		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	printf("%.12s  %-20s %4s  %9s  %s  %s\n", e->digest, "root file system", "", size_human((double)e->bytes, size), day,
+	       what);
+}
+
+static int list_roots(const char *cache, struct err *err)
+{
+	struct rootfs_entry *entries;
+	uint64_t total = 0;
+	char size[24];
+	size_t n;
+
+	if (rootfs_list(cache, &entries, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		print_root(&entries[i]);
+		total += entries[i].bytes;
+	}
+	if (n)
+		printf("%s/" ROOTFS_DIR ": %zu root file systems, %s\n", cache, n, size_human((double)total, size));
+	rootfs_entries_free(entries, n);
+	return 0;
+}
+
 static int images_list(const char *cache, struct err *err)
 {
 	_cleanup_free_ char *sources = path_join(cache, "sources"), *build = path_join(cache, "build"),
@@ -250,13 +329,34 @@ static int images_list(const char *cache, struct err *err)
 	       size_human((double)cache_bytes(objects), o), size_human((double)cache_bytes(build), c), n_results,
 	       size_human((double)results, d));
 	cache_entries_free(entries, n);
+	return list_roots(cache, err);
+}
+
+static int verify_roots(const char *cache, size_t *ret_n, size_t *ret_bad, struct err *err)
+{
+	struct rootfs_entry *entries;
+
+	*ret_bad = 0;
+	if (rootfs_list(cache, &entries, ret_n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < *ret_n; i++) {
+		struct rootfs_entry e = { 0 };
+		struct err why = ERR_INIT;
+		bool intact = rootfs_open(cache, entries[i].digest, true, &e, &why) == CACHE_INTACT;
+		_cleanup_free_ char *what = intact ? rootfs_describe(&e) : xstrdup(why.msg);
+
+		printf("%.12s  %s\n", entries[i].digest, what);
+		*ret_bad += !intact;
+		rootfs_entry_clear(&e);
+	}
+	rootfs_entries_free(entries, *ret_n);
 	return 0;
 }
 
 static int images_verify(const char *cache, struct err *err)
 {
 	struct cache_entry *entries;
-	size_t n, bad = 0;
+	size_t n, bad = 0, n_roots, bad_roots;
 
 	if (cache_list(cache, &entries, &n, err) < 0)
 		return -1;
@@ -273,11 +373,14 @@ static int images_verify(const char *cache, struct err *err)
 		cache_entry_clear(&e);
 	}
 	cache_entries_free(entries, n);
-	if (bad)
+	if (verify_roots(cache, &n_roots, &bad_roots, err) < 0)
+		return -1;
+	if (bad + bad_roots)
 		return err_set(err, ERR_HOST,
-			       "%zu of %zu kernels are damaged; the next run that needs them builds them again", bad,
-			       n);
-	printf("%zu kernels, all as they were built\n", n);
+			       "%zu of %zu kernels and %zu of %zu root file systems are damaged; the next run that needs "
+			       "them builds them again",
+			       bad, n, bad_roots, n_roots);
+	printf("%zu kernels and %zu root file systems, all as they were built\n", n, n_roots);
 	return 0;
 }
 
@@ -318,8 +421,12 @@ static int images_gc(const struct images_args *a, const char *cache, struct err 
 	uint64_t bytes;
 	char size[24];
 
-	if (cache_collect(cache, &a->collect, show_progress, print_collected, &c, &bytes, err) < 0)
+	uint64_t roots = 0;
+
+	if (cache_collect(cache, &a->collect, show_progress, print_collected, &c, &bytes, err) < 0 ||
+	    rootfs_collect(cache, &a->collect, show_progress, print_collected, &c, &roots, err) < 0)
 		return -1;
+	bytes += roots;
 	show_end(&c.show);
 	if (a->collect.older_than_s)
 		bytes += collect_results(a, cache);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "image/cache.h"
+#include "image/rootfs.h"
 
 static const char in_use[] = "a run in progress uses it";
 
@@ -139,12 +140,10 @@ static int find_items(struct collecting *c, struct err *err)
 	return 0;
 }
 
-static int collect_items(struct collecting *c, struct err *err)
+static int collect_found(struct collecting *c, struct err *err)
 {
 	uint64_t total = 0;
 
-	if (find_items(c, err) < 0)
-		return -1;
 	for (size_t i = 0; i < c->n_items; i++)
 		total += c->items[i].bytes;
 	for (size_t i = 0; i < c->n_items; i++) {
@@ -162,6 +161,11 @@ static int collect_items(struct collecting *c, struct err *err)
 		total -= item->bytes;
 	}
 	return 0;
+}
+
+static int collect_items(struct collecting *c, struct err *err)
+{
+	return find_items(c, err) < 0 ? -1 : collect_found(c, err);
 }
 
 /* What lies at @pattern below the cache and was not used for so long. */
@@ -228,6 +232,57 @@ int cache_collect(const char *cache, const struct collect *options, image_progre
 	for (size_t i = 0; i < ARRAY_SIZE(by_age); i++)
 		if (collect_old(&c, by_age[i], err) < 0)
 			return -1;
+	*ret_bytes = c.freed;
+	return 0;
+}
+
+/* Root file systems as items; what their makers left under build/ goes now. */
+static int find_roots(struct collecting *c, struct err *err)
+{
+	struct rootfs_entry *entries;
+	size_t n;
+
+	if (rootfs_list(c->cache, &entries, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct rootfs_entry *e = &entries[i];
+		struct item *item = VEC_PUSH(c->items, c->n_items);
+
+		item->damaged = !e->name[0];
+		item->kernel = true;
+		item->path = xstrdup(e->dir);
+		item->name = xasprintf("%.12s root file system %s", e->digest, item->damaged ? "(damaged)" : e->name);
+		item->used = e->used;
+		item->bytes = e->bytes;
+	}
+	rootfs_entries_free(entries, n);
+	if (c->n_items)
+		qsort(c->items, c->n_items, sizeof(*c->items), item_compare);
+	return 0;
+}
+
+int rootfs_collect(const char *cache, const struct collect *options, image_progress *progress, collect_report *report,
+		   void *ctx, uint64_t *ret_bytes, struct err *err)
+{
+	_cleanup_free_ char *own = path_join(cache, ROOTFS_DIR);
+	_cleanup_(collecting_clear) struct collecting c = {
+		.cache = cache, .options = options, .report = report, .ctx = ctx, .now = time(NULL)
+	};
+	_cleanup_close_ int lock = -1;
+
+	*ret_bytes = 0;
+	if (!path_is_dir(own))
+		return 0;
+	if (!options->dry_run) {
+		lock = cache_lock(own, progress, ctx, err);
+		if (lock < 0 || cache_sweep(own, true, err) < 0)
+			return -1;
+	}
+	if (find_roots(&c, err) < 0 || collect_found(&c, err) < 0)
+		return -1;
+	c.cache = own;
+	if (collect_old(&c, "apt/*", err) < 0 || collect_old(&c, "appliance", err) < 0)
+		return -1;
 	*ret_bytes = c.freed;
 	return 0;
 }

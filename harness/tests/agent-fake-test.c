@@ -18,6 +18,8 @@
 #include "agent/folios.c"
 #include "agent/fragment.c"
 #include "agent/init.c"
+#include "agent/root.c"
+#include "agent/service.c"
 #include "agent/settings.c"
 #include "agent/series.c"
 #include "agent/snapshot.c"
