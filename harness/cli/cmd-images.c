@@ -94,7 +94,8 @@ static const struct argp argp = {
 	"Kernels and root file systems in the cache ($GRANULE_CACHE, by default ~/.cache/granule).\v"
 	"build makes the kernels of a matrix and the root file systems of its workloads, or kernels given as "
 	"PACKAGE:SUITE:PAGES[:CONFIG], as in "
-	"linux-source-6.12:trixie:64K; it fetches those given as PACKAGE:SUITE, as in linux-image-arm64:trixie; and it makes "
+	"linux-source-6.12:trixie:64K; it fetches those given as PACKAGE:SUITE, as in linux-image-arm64:trixie; and it "
+	"makes "
 	"the root file system of a recipe (a file that begins with `rootfs:`). verify "
 	"compares every kernel and root file system with the digests taken when it was built (exit "
 	"code 3 when "
@@ -284,8 +285,8 @@ static void print_root(const struct rootfs_entry *e)
 
 	if (localtime_r(&e->used, &tm))
 		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
-	printf("%.12s  %-20s %4s  %9s  %s  %s\n", e->digest, "root file system", "", size_human((double)e->bytes, size), day,
-	       what);
+	printf("%.12s  %-20s %4s  %9s  %s  %s\n", e->digest, "root file system", "", size_human((double)e->bytes, size),
+	       day, what);
 }
 
 static int list_roots(const char *cache, struct err *err)
@@ -376,10 +377,11 @@ static int images_verify(const char *cache, struct err *err)
 	if (verify_roots(cache, &n_roots, &bad_roots, err) < 0)
 		return -1;
 	if (bad + bad_roots)
-		return err_set(err, ERR_HOST,
-			       "%zu of %zu kernels and %zu of %zu root file systems are damaged; the next run that needs "
-			       "them builds them again",
-			       bad, n, bad_roots, n_roots);
+		return err_set(
+			err, ERR_HOST,
+			"%zu of %zu kernels and %zu of %zu root file systems are damaged; the next run that needs "
+			"them builds them again",
+			bad, n, bad_roots, n_roots);
 	printf("%zu kernels and %zu root file systems, all as they were built\n", n, n_roots);
 	return 0;
 }

@@ -60,7 +60,8 @@ static const struct argp argp = {
 	parse,
 	"build RECIPE...\nlogs DISK FOLDER GLOB...\nhelp recipe",
 	"Root file systems in granule's cache ($GRANULE_CACHE, by default ~/.cache/granule).\v"
-	"build makes the image of each RECIPE, a .yaml file or the name of a workload that has one; it works as a plain "
+	"build makes the image of each RECIPE, a .yaml file or the name of a workload that has one; it works as a "
+	"plain "
 	"user. logs copies files out of a guest's disk, which it opens read-only. help recipe prints what a recipe may "
 	"say.",
 	NULL,
@@ -129,8 +130,8 @@ static int logs(struct image_args *a, struct err *err)
 
 	if (a->n_what < 3)
 		return err_set(err, ERR_CONFIG, "logs: a disk, a folder and at least one glob, such as '/log/*'");
-	if (rootfs_guestfs_copy_out(own, a->what[0], a->what + 2, a->n_what - 2, a->what[1], LOG_MAX_BYTES, show, a,
-				    &n, err) < 0)
+	if (rootfs_guestfs_copy_out(own, a->what[0], a->what + 2, a->n_what - 2, a->what[1], LOG_MAX_BYTES, show, a, &n,
+				    err) < 0)
 		return -1;
 	printf("%zu files from %s in %s\n", n, a->what[0], a->what[1]);
 	return 0;

@@ -15,7 +15,8 @@ int rootfs_guestfs_tool(char **ret_tool, struct err *err);
 /* Copy the files that match one of @globs out of the file system on the disk image @disk (raw, partitionless), which is opened
  * read-only, into the folder @to, at most @max_bytes each (the end of a longer one). A journal that needs replaying is not
  * replayed. File "/var/log/x" becomes "x", with "-2", "-3" where there are more of that name. @ret_n: how many there were. */
-int rootfs_guestfs_copy_out(const char *cache, const char *disk, const char *const *globs, size_t n_globs, const char *to,
-			    uint64_t max_bytes, image_progress *progress, void *ctx, size_t *ret_n, struct err *err);
+int rootfs_guestfs_copy_out(const char *cache, const char *disk, const char *const *globs, size_t n_globs,
+			    const char *to, uint64_t max_bytes, image_progress *progress, void *ctx, size_t *ret_n,
+			    struct err *err);
 
 #endif

@@ -68,8 +68,8 @@ struct pass {
 	struct rootfs_tree *tree;
 	struct archive *in, *out; /* owned */
 	const char *from, *to;
-	char *passwd, *group;	/* owned: base-passwd's masters */
-	char **names;		/* owned: paths in the out tar that recipe things may meet */
+	char *passwd, *group; /* owned: base-passwd's masters */
+	char **names;	      /* owned: paths in the out tar that recipe things may meet */
 	size_t n_names;
 	struct text offenders;
 	size_t n_offenders;
@@ -310,8 +310,7 @@ static const struct {
 static int put_folders(struct pass *p, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
-		if (!is_there(p, folders[i].path) &&
-		    put(p, folders[i].path, folders[i].mode, 0, NULL, 0, err) < 0)
+		if (!is_there(p, folders[i].path) && put(p, folders[i].path, folders[i].mode, 0, NULL, 0, err) < 0)
 			return -1;
 	return 0;
 }

@@ -23,11 +23,11 @@ int rootfs_tar_make(const char *from, const char *to, const struct rootfs_recipe
 		    struct err *err);
 
 enum elf_verdict {
-	ELF_NONE,     /* no ELF, or an object that nobody maps */
-	ELF_FITS,     /* arm64, every PT_LOAD aligned to 64K at least */
-	ELF_FOREIGN,  /* of another machine or word size */
-	ELF_NARROW,   /* a PT_LOAD aligned to less: load_elf_binary() and ld.so refuse it on larger pages */
-	ELF_UNKNOWN,  /* its program headers are not in the bytes given */
+	ELF_NONE,    /* no ELF, or an object that nobody maps */
+	ELF_FITS,    /* arm64, every PT_LOAD aligned to 64K at least */
+	ELF_FOREIGN, /* of another machine or word size */
+	ELF_NARROW,  /* a PT_LOAD aligned to less: load_elf_binary() and ld.so refuse it on larger pages */
+	ELF_UNKNOWN, /* its program headers are not in the bytes given */
 };
 /* @data: the first bytes of a file (elf(5)). @ret_align, of ELF_NARROW: the least alignment. */
 enum elf_verdict elf_look(const void *data, size_t len, uint64_t *ret_align);

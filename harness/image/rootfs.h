@@ -20,8 +20,8 @@
 
 struct rootfs_entry {
 	char digest[SHA256_HEX_SIZE];
-	char *dir, *path;	    /* owned: the entry's folder, its image */
-	char *name, *suite, *tool;  /* owned: of the recipe; "mkfs.erofs 1.5". name is "" of a damaged entry */
+	char *dir, *path;	   /* owned: the entry's folder, its image */
+	char *name, *suite, *tool; /* owned: of the recipe; "mkfs.erofs 1.5". name is "" of a damaged entry */
 	char image_sha256[SHA256_HEX_SIZE];
 	uint64_t image_bytes, files, tree_bytes; /* the image; what is in it */
 	struct cache_package *packages;		 /* owned */
@@ -44,8 +44,9 @@ char *rootfs_describe(const struct rootfs_entry *entry);
 
 /* What the image step gets, and what it finds out. */
 struct rootfs_making {
-	const char *cache, *tar, *image, *work; /* borrowed: rootfs/ of the cache; @image is to be written, @work an empty folder */
-	const struct rootfs_recipe *recipe;	/* borrowed */
+	const char *cache, *tar, *image,
+		*work; /* borrowed: rootfs/ of the cache; @image is to be written, @work an empty folder */
+	const struct rootfs_recipe *recipe; /* borrowed */
 	uint64_t tree_bytes, files;
 	image_progress *progress;
 	void *ctx;
@@ -69,9 +70,8 @@ struct rootfs_maker {
 /* apt and mmdebstrap for the first two; rootfs-fetch.c. */
 int rootfs_resolve_apt(const char *cache, const struct rootfs_recipe *recipe, const char *log,
 		       struct cache_package **ret_packages, size_t *ret_n, struct err *err);
-int rootfs_fetch_mmdebstrap(const char *cache, const struct rootfs_recipe *recipe,
-			    const struct cache_package *packages, size_t n_packages, const char *tar, const char *log,
-			    struct err *err);
+int rootfs_fetch_mmdebstrap(const char *cache, const struct rootfs_recipe *recipe, const struct cache_package *packages,
+			    size_t n_packages, const char *tar, const char *log, struct err *err);
 /* Lines of `apt-get -s install`: "Inst NAME (VERSION ...". Into names and versions; in order of name. Pure. */
 void rootfs_parse_simulation(const char *output, struct cache_package **ret_packages, size_t *ret_n);
 /* Paragraphs of `apt-cache show`: the SHA256 of each of @packages; false, with its name, where one has none. Pure. */

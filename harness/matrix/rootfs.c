@@ -19,7 +19,10 @@ static const char *const compressions[] = { "none", "lz4", NULL };
 static const struct option_def recipe_options[] = {
 	{ .key = "rootfs", .type = OPT_STRING, FIELD(name), .required = true, .help = "its name" },
 	{ .key = "layers", .type = OPT_STRINGS, FIELD(layers), .help = "what it stands on: images/rootfs/LAYER.yaml" },
-	{ .key = "suite", .type = OPT_STRING, FIELD(suite), .help = "the Debian suite of its packages, such as trixie" },
+	{ .key = "suite",
+	  .type = OPT_STRING,
+	  FIELD(suite),
+	  .help = "the Debian suite of its packages, such as trixie" },
 	{ .key = "packages",
 	  .type = OPT_STRINGS,
 	  FIELD(packages),
@@ -27,7 +30,8 @@ static const struct option_def recipe_options[] = {
 	{ .key = "drop",
 	  .type = OPT_STRINGS,
 	  FIELD(drop),
-	  .help = "what is left out: globs of absolute paths ('*' also matches '/'); a folder goes with all that is in it" },
+	  .help = "what is left out: globs of absolute paths ('*' also matches '/'); a folder goes with all that is in "
+		  "it" },
 	{ .key = "keep", .type = OPT_STRINGS, FIELD(keep), .help = "what stays though a drop names it: globs" },
 	{ .key = "needs",
 	  .type = OPT_STRINGS,
@@ -41,7 +45,8 @@ static const struct option_def recipe_options[] = {
 	  .type = OPT_ENUM,
 	  FIELD(compress),
 	  .choices = compressions,
-	  .help = "how the image is kept; none by default: the guest's memory and time are measured without unpacking" },
+	  .help = "how the image is kept; none by default: the guest's memory and time are measured without "
+		  "unpacking" },
 	OPTIONS_END,
 };
 
@@ -65,7 +70,11 @@ static const struct option_def file_options[] = {
 	{ .key = "lines", .type = OPT_STRINGS, FIELD(lines), .help = "its lines" },
 	{ .key = "from", .type = OPT_PATH, FIELD(from), .help = "a file beside the recipe that it is a copy of" },
 	{ .key = "owner", .type = OPT_STRING, FIELD(owner), .fallback = "root", .help = "root, or one of the users" },
-	{ .key = "executable", .type = OPT_BOOL, FIELD(executable), .fallback = "false", .help = "mode 0755, else 0644" },
+	{ .key = "executable",
+	  .type = OPT_BOOL,
+	  FIELD(executable),
+	  .fallback = "false",
+	  .help = "mode 0755, else 0644" },
 	OPTIONS_END,
 };
 #undef FIELD
@@ -233,8 +242,7 @@ static int parse_named(const struct source *src, const struct named *n, const st
 static int parse_tree(const struct source *src, struct node *root, struct rootfs_recipe *r, struct err *err)
 {
 	if (root->kind != NODE_MAP)
-		return source_error(src, err, root->at,
-				    "a recipe is a mapping that begins with `rootfs: NAME`, not %s",
+		return source_error(src, err, root->at, "a recipe is a mapping that begins with `rootfs: NAME`, not %s",
 				    node_describe(root, (char[QUOTE_SIZE]){ 0 }));
 	for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
 		_cleanup_(tree_free_p) struct node *section = take_section(root, named[i].key);

@@ -88,11 +88,11 @@ static int check_plain(const struct builder *b, const yaml_event_t *event, struc
 									    : event->data.mapping_start.tag;
 
 	if (anchor)
-		return source_error(b->src, err, at,
-				    "anchor '&%.40s': a %s has no anchors and aliases; write it out",
+		return source_error(b->src, err, at, "anchor '&%.40s': a %s has no anchors and aliases; write it out",
 				    (const char *)anchor, source_kind(b->src));
 	if (tag)
-		return source_error(b->src, err, at, "a %s has no tags; remove what begins with '!'", source_kind(b->src));
+		return source_error(b->src, err, at, "a %s has no tags; remove what begins with '!'",
+				    source_kind(b->src));
 	return 0;
 }
 
@@ -185,8 +185,7 @@ static int build(struct builder *b, const yaml_event_t *event, unsigned int dept
 	_cleanup_(tree_free_p) struct node *node = NULL;
 
 	if (event->type == YAML_ALIAS_EVENT)
-		return source_error(b->src, err, at,
-				    "alias '*%.40s': a %s has no anchors and aliases; write it out",
+		return source_error(b->src, err, at, "alias '*%.40s': a %s has no anchors and aliases; write it out",
 				    (const char *)event->data.alias.anchor, source_kind(b->src));
 	if (check_plain(b, event, err) < 0)
 		return -1;
@@ -231,8 +230,8 @@ static int build_document(struct builder *b, struct node **ret_root, struct err 
 		case YAML_STREAM_END_EVENT:
 			if (!root)
 				return source_error(b->src, err, (struct place){ 1, 1 },
-						    "the file is empty; a %s begins with `%s: NAME`", source_kind(b->src),
-						    b->src->kind ? "rootfs" : "matrix");
+						    "the file is empty; a %s begins with `%s: NAME`",
+						    source_kind(b->src), b->src->kind ? "rootfs" : "matrix");
 			*ret_root = steal_ptr(root);
 			return 0;
 		default:

@@ -109,7 +109,8 @@ static void layers_are_below(void **state)
 
 	put_layer(*state, "low.yaml",
 		  "rootfs: low\nsuite: bookworm\npackages: [a1, b2]\ndrop: [/x]\ncompress: lz4\n"
-		  "users: { u: { uid: 7 }, v: { uid: 8 } }\nfiles: { /etc/f: { lines: [low] }, /etc/g: { lines: [g] } }\n");
+		  "users: { u: { uid: 7 }, v: { uid: 8 } }\nfiles: { /etc/f: { lines: [low] }, /etc/g: { lines: [g] } "
+		  "}\n");
 	if (load(*state,
 		 "rootfs: top\nlayers: [low]\nsuite: trixie\npackages: [b2, c3]\ndrop: [/y]\n"
 		 "users: { u: { uid: 9, home: /h } }\nfiles: { /etc/f: { lines: [top], owner: v } }\n",
@@ -135,7 +136,8 @@ static void layers_are_below(void **state)
 /* What lies in another folder, or names its layers otherwise, is the same recipe; every word of it counts. */
 static void json_is_canonical(void **state)
 {
-	static const char text[] = "rootfs: a\nsuite: trixie\npackages: [bash]\nneeds: [/x]\nusers: { u: { uid: 7 } }\n";
+	static const char text[] =
+		"rootfs: a\nsuite: trixie\npackages: [bash]\nneeds: [/x]\nusers: { u: { uid: 7 } }\n";
 	static const char *const others[] = {
 		"rootfs: a\nsuite: sid\npackages: [bash]\nneeds: [/x]\nusers: { u: { uid: 7 } }\n",
 		"rootfs: a\nsuite: trixie\npackages: [bash, sed]\nneeds: [/x]\nusers: { u: { uid: 7 } }\n",
@@ -148,10 +150,10 @@ static void json_is_canonical(void **state)
 
 	put_layer(*state, "part.yaml", "rootfs: part\nsuite: trixie\npackages: [bash]\n");
 	assert_int_equal(load(*state, text, &a, NULL), 0);
-	assert_int_equal(
-		load(*state, "rootfs: a\nlayers: part\nneeds: [/x]\nusers: { u: { home: /nonexistent, uid: 7 } }\n", &b,
-		     NULL),
-		0);
+	assert_int_equal(load(*state,
+			      "rootfs: a\nlayers: part\nneeds: [/x]\nusers: { u: { home: /nonexistent, uid: 7 } }\n",
+			      &b, NULL),
+			 0);
 	one = rootfs_recipe_json(&a);
 	two = rootfs_recipe_json(&b);
 	assert_true(json_equal(one, two));
