@@ -41,6 +41,8 @@ static const struct rule {
 	/* the same QEMU repeats to the bit on any host, another version gives other values (reference/lab.md) */
 	{ "host.qemu_version", NULL, SEVERITY_TIME, false },
 	{ "host.sealed", NULL, SEVERITY_TIME, false },
+	/* of boots on hardware: what decides how fast a machine is beside the machine (guest/provenance.h) */
+	{ "hardware.*", NULL, SEVERITY_ALL, false },
 	{ "host.guest", NULL, SEVERITY_ALL, false }, /* the fake one */
 	{ "host.*", NULL, SEVERITY_NOTE, false },
 	{ "*", NULL, SEVERITY_ALL, false },
@@ -169,10 +171,30 @@ static json_t *behind(const struct cell_data *data, const struct cell_data *part
 
 		for (size_t i = 0; i < ARRAY_SIZE(passing); i++)
 			json_object_del(host, passing[i]);
+		json_object_del(host, "hardware"); /* of all boots, below */
 		json_object_set(o, "host", host);
 	}
+	if (data->hardware && partner->hardware)
+		json_object_set(o, "hardware", data->hardware);
 	json_decref(host);
 	return o;
+}
+
+/* What changed between the boots of one cell differs even where both cells saw the same. */
+static void note_mixed(struct walk *w, const json_t *base, const json_t *other)
+{
+	const char *key;
+	json_t *value;
+
+	if (!base || !other)
+		return;
+	json_object_foreach((json_t *)base, key, value)
+	{
+		_cleanup_free_ char *path = xasprintf("hardware.%s", key);
+
+		if (json_is_array(value) && json_equal(value, json_object_get(other, key)))
+			note(w, path, value, value);
+	}
 }
 
 void definition_compare(const struct cell_data *base, const struct cell_data *other, const char *axis, size_t arm,
@@ -182,6 +204,7 @@ void definition_compare(const struct cell_data *base, const struct cell_data *ot
 	json_t *a = behind(base, other), *b = behind(other, base);
 
 	walk(&w, "", a, b);
+	note_mixed(&w, base->hardware, other->hardware);
 	json_decref(a);
 	json_decref(b);
 }

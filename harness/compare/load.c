@@ -42,6 +42,43 @@ static json_t *read_host(const char *attempt_dir)
 	return json_load_file(path, JSON_REJECT_DUPLICATES, &why);
 }
 
+static void add_value(json_t *all, const char *key, json_t *value)
+{
+	json_t *had = json_object_get(all, key), *list;
+
+	if (!had || json_equal(had, value)) {
+		json_object_set(all, key, value);
+		return;
+	}
+	list = json_is_array(had) ? json_incref(had) : json_pack("[O]", had);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (json_equal(json_array_get(list, i), value))
+			value = NULL;
+	if (value)
+		json_array_append(list, value);
+	json_object_set_new(all, key, list);
+}
+
+/* A boot without a value has another than those with one. */
+static void add_hardware(struct cell_data *data, const char *attempt_dir)
+{
+	json_t *host = read_host(attempt_dir), *of = json_object_get(host, "hardware"), *value;
+	bool first = !data->hardware;
+	const char *key;
+
+	if (first)
+		data->hardware = json_object();
+	json_object_foreach(of, key, value)
+	{
+		if (!first && !json_object_get(data->hardware, key))
+			json_object_set_new(data->hardware, key, json_null());
+		add_value(data->hardware, key, value);
+	}
+	json_object_foreach(data->hardware, key, value) if (!json_object_get(of, key))
+		add_value(data->hardware, key, json_null());
+	json_decref(host);
+}
+
 static int load_boot(const struct run *run, struct cell_data *data, unsigned int boot, bool *moved, struct err *err)
 {
 	struct boot_data *b = &data->boots[boot - 1];
@@ -66,6 +103,8 @@ static int load_boot(const struct run *run, struct cell_data *data, unsigned int
 		data->knobs = stream_knobs(result.stream, result.stream_len);
 		data->host = read_host(result.dir);
 	}
+	if (b->measured && data->cell->basis == BASIS_HARDWARE)
+		add_hardware(data, result.dir);
 	boot_result_free(&result);
 	return 0;
 }
@@ -96,6 +135,7 @@ void cell_data_free(struct cell_data *data)
 	}
 	free(data->boots);
 	json_decref(data->host);
+	json_decref(data->hardware);
 	json_decref(data->knobs);
 	*data = (struct cell_data){ 0 };
 }

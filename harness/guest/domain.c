@@ -48,6 +48,17 @@ static void empty_element(xmlTextWriter *w, const char *name, const char *key, c
 	close_element(w);
 }
 
+/* All of it is touched before the guest starts: no first touch of a page is a fault of the host's. Huge pages are as the host's
+ * policy gives them, which host.json records. Under TCG memory is not what is measured. */
+static void put_backing(xmlTextWriter *w, const struct domain *d)
+{
+	if (d->basis != BASIS_HARDWARE)
+		return;
+	open_element(w, "memoryBacking");
+	empty_element(w, "allocation", "mode", "immediate");
+	close_element(w);
+}
+
 static void put_size(xmlTextWriter *w, const struct domain *d)
 {
 	_cleanup_free_ char *memory = xasprintf("%llu", (unsigned long long)d->memory_bytes);
@@ -266,6 +277,7 @@ char *domain_xml(const struct domain *d)
 	if (d->uuid)
 		text_element(w, "uuid", d->uuid);
 	put_size(w, d);
+	put_backing(w, d);
 	put_os(w, d);
 	put_features(w);
 	put_cpu(w, d);

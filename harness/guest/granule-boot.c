@@ -63,6 +63,7 @@ enum {
 	KEY_GDB,
 	KEY_CHECK,
 	KEY_COUNT,
+	KEY_JOBS,
 	KEY_FAKE
 };
 
@@ -79,6 +80,7 @@ static const struct argp_option argp_options[] = {
 	{ "busybox", KEY_BUSYBOX, "FILE", 0, "The static arm64 busybox for --shell", 0 },
 	{ "count", KEY_COUNT, NULL, 0, "Count the samples' instructions by address into the attempt's file `count`",
 	  0 },
+	{ "jobs", KEY_JOBS, "N", 0, "At most N guests run here at a time: for host.json", 0 },
 	{ "gdb", KEY_GDB, NULL, 0, "Wait for a debugger on the socket RUN/" LIFE_GDB_SOCKET ", KASLR off (not sealed)",
 	  0 },
 	{ "check", KEY_CHECK, NULL, 0, "Say whether libvirt works for this user, and exit", 0 },
@@ -154,6 +156,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_COUNT:
 		args->life.count = true;
+		return 0;
+	case KEY_JOBS:
+		args->life.jobs = parse_count(state, arg, "guests at a time");
 		return 0;
 	case KEY_GDB:
 		args->life.gdb = true;

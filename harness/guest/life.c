@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "guest/programs.h"
+#include "guest/provenance.h"
 #include "wire/job.h"
 
 #define HELLO_TIMEOUT_S 60
@@ -455,6 +456,8 @@ int life_write_host(const struct life *life, const struct life_host *host, struc
 		set_string(o, "initramfs_sha256", life->initramfs_sha256);
 	}
 	set_host(o, host);
+	if (cell->basis == BASIS_HARDWARE)
+		json_object_set_new(o, "hardware", provenance_read("", life->options.jobs));
 	return write_json(life, "host.json", o, err);
 }
 

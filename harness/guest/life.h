@@ -35,6 +35,7 @@ struct life_options {
 	bool console, shell, fake, adopt;
 	bool count;	      /* instructions by address, into `count`: harness/plugin/count.c */
 	bool gdb;	      /* wait for a debugger at the first instruction, on the socket RUN/LIFE_GDB_SOCKET */
+	unsigned int jobs;    /* guests at a time at most, for host.json; 0: not known */
 	const char *fake_how; /* fake.h */
 	const char *busybox;  /* NULL: guest_program_path("busybox") */
 };

@@ -80,6 +80,7 @@ static pid_t spawn_boot(struct scheduler *s, const struct owed_boot *b)
 	_cleanup_free_ char *program = granule_program_path("granule-boot");
 	_cleanup_free_ char *attempt = xasprintf("%u", adopt ? b->attempt : b->attempt + 1);
 	_cleanup_free_ char *boot = xasprintf("%u", b->boot);
+	_cleanup_free_ char *jobs = xasprintf("--jobs=%zu", s->n_workers);
 	char *argv[16];
 	size_t n = 0;
 
@@ -92,6 +93,7 @@ static pid_t spawn_boot(struct scheduler *s, const struct owed_boot *b)
 		argv[n++] = (char *)"--count";
 	if (s->options->fake)
 		argv[n++] = (char *)"--fake";
+	argv[n++] = jobs;
 	argv[n++] = (char *)(adopt ? "--adopt" : "--attempt");
 	argv[n++] = attempt;
 	argv[n++] = s->run->dir;

@@ -248,6 +248,87 @@ static void test_definitions(void **state)
 	}
 }
 
+/* Two runs of one cell on hardware, whose boot @odd of the second side (of both, with @both) has host.json @host. */
+static struct comparison *compare_hardware(unsigned int odd, bool both, const char *host, char *dirs[2],
+					   struct run *runs[2])
+{
+	const struct numbers base = { .page = 4096, .insns = 1400, .spread = 2, .boots = 5, .peak = 8912896 };
+	struct numbers longer = base;
+	struct compare_options options = COMPARE_DEFAULTS;
+
+	longer.insns = 1500;
+	for (int i = 0; i < 2; i++) {
+		struct cell_record cell = numbers_cell("4k", "off", &base);
+		const struct numbers *n[] = { i ? &longer : &base };
+
+		cell.basis = BASIS_HARDWARE;
+		dirs[i] = run_of(&cell, n, 1);
+		for (unsigned int boot = 1; boot <= 5; boot++) {
+			_cleanup_free_ char *attempt = xasprintf("%s/cells/%s/%u/1", dirs[i], cell.id, boot);
+			bool changed = (!odd || boot == odd) && (i || both);
+
+			put_text(attempt, "host.json",
+				 changed ? host
+					 : "{\"qemu_version\":\"7.2.22\",\"hardware\":{\"governor\":\"performance\","
+					   "\"jobs\":1,\"page_bytes\":4096}}");
+		}
+		cell_record_free(&cell);
+		runs[i] = open_run(dirs[i]);
+	}
+	return compare(runs[0], runs[1], &options);
+}
+
+/* Boots of hardware are judged by ranks, and only where what decides their speed is the same in all of them. Caught: provenance of the
+ * first boot taken for that of all, a mixture that both sides share, a field that is missing. */
+static void test_hardware(void **state)
+{
+	static const struct {
+		unsigned int odd;
+		bool both;
+		const char *host, *path, *reason;
+	} table[] = {
+		{ 9, false, "", NULL, NULL },
+		{ 0, false,
+		  "{\"qemu_version\":\"7.2.22\",\"hardware\":{\"governor\":\"powersave\",\"jobs\":1,\"page_bytes\":"
+		  "4096}}",
+		  "hardware.governor", "confounded: hardware.governor differs" },
+		{ 3, false,
+		  "{\"qemu_version\":\"7.2.22\",\"hardware\":{\"governor\":\"performance\",\"jobs\":2,\"page_bytes\":"
+		  "4096}}",
+		  "hardware.jobs", "confounded: hardware.jobs differs" },
+		{ 3, true,
+		  "{\"qemu_version\":\"7.2.22\",\"hardware\":{\"governor\":\"performance\",\"jobs\":2,\"page_bytes\":"
+		  "4096}}",
+		  "hardware.jobs", "confounded: hardware.jobs differs" },
+		{ 3, false, "{\"qemu_version\":\"7.2.22\",\"hardware\":{\"governor\":\"performance\",\"jobs\":1}}",
+		  "hardware.page_bytes", "confounded: hardware.page_bytes differs" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct run *runs[2];
+		char *dirs[2];
+		struct comparison *c = compare_hardware(table[i].odd, table[i].both, table[i].host, dirs, runs);
+		const struct row *row = find_row(c, 0, "page_fault1.ns_per_op");
+
+		assert_int_equal(c->pairs[0].n_pairs, 5);
+		assert_int_equal(c->n_differences, table[i].path != NULL);
+		if (table[i].path) {
+			assert_string_equal(c->differences[0].path, table[i].path);
+			assert_int_equal(c->differences[0].severity, SEVERITY_ALL);
+		}
+		assert_row(c, 0, "page_fault1.ns_per_op", table[i].path ? VERDICT_NOT_JUDGED : VERDICT_WORSE,
+			   table[i].reason);
+		assert_row(c, 0, "page_fault1.memory.peak", table[i].path ? VERDICT_NOT_JUDGED : VERDICT_SAME, NULL);
+		assert_true(row->taken.by_ranks && row->p < 0.05);
+		comparison_free(c);
+		for (int k = 0; k < 2; k++) {
+			run_free(runs[k]);
+			scratch_remove(dirs[k]);
+		}
+	}
+}
+
 /* Failed boots leave their pair, are listed, and make the exit code; the rest is compared. Caught: a failed boot whose
  * numbers are used, a shift of the pairs behind it, a silent drop. */
 static void test_failures(void **state)
@@ -365,7 +446,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_along),	 cmocka_unit_test(test_bad_axis), cmocka_unit_test(test_definitions),
-		cmocka_unit_test(test_failures), cmocka_unit_test(test_unpaired), cmocka_unit_test(test_linear),
+		cmocka_unit_test(test_hardware), cmocka_unit_test(test_failures), cmocka_unit_test(test_unpaired),
+		cmocka_unit_test(test_linear),
 	};
 
 	return cmocka_run_group_tests_name("compare-runs", tests, NULL, NULL);
