@@ -6,13 +6,14 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "explain/explain.h"
+#include "explain/memory.h"
 #include "report/report.h"
 
 struct explain_args {
 	const char *words[4];
 	const char *format;
 	unsigned int boot, n_words;
-	bool all;
+	bool all, memory;
 };
 
 enum { KEY_FORMAT = 256 };
@@ -20,6 +21,8 @@ enum { KEY_FORMAT = 256 };
 static const struct argp_option options[] = {
 	{ "boot", 'b', "N", 0, "Which boot, and so which seed (default: 1)", 0 },
 	{ "all", 'a', NULL, 0, "Every function, not only those that changed most", 0 },
+	{ "memory", 'm', NULL, 0, "Only where memory is, as it was recorded: nothing is booted, and any basis will do",
+	  0 },
 	{ "format", KEY_FORMAT, "text|json|folded", 0, "What to print (default: text)", 0 },
 	{ 0 },
 };
@@ -35,6 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'a':
 		a->all = true;
 		return 0;
+	case 'm':
+		a->memory = true;
+		return 0;
 	case KEY_FORMAT:
 		if (strcmp(arg, "text") && strcmp(arg, "json") && strcmp(arg, "folded"))
 			argp_error(state, "--format is text, json or folded, not '%s'", arg);
@@ -49,6 +55,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->n_words < 3)
 			argp_error(state,
 				   "two runs and a cell: granule explain results/6.12 results/7.2 64k.off.faults");
+		if (a->memory && !strcmp(a->format, "folded"))
+			argp_error(state, "folded stacks are of functions; --memory has none");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -58,7 +66,9 @@ static const struct argp argp = {
 	options,
 	parse,
 	"BASE OTHER CELL [OTHER-CELL]",
-	"Say where a difference in path length comes from: by kernel function, in instructions per operation.\v"
+	"Say where a difference comes from: instructions per operation by function, of the kernel and of user "
+	"programs, and memory by "
+	"what holds it.\v"
 	"One boot of each side is repeated with a plugin in QEMU that counts instructions between markers and changes "
 	"nothing that the guest can see; it must give the recorded bytes again. Two cells of one run: name the run "
 	"twice "
@@ -79,49 +89,68 @@ static const struct cell_record *find_cell(const struct run *run, const char *id
 	return cell;
 }
 
-static void print(const struct explanation *e, const struct explain_args *a)
+static void print(const struct explanation *e, const struct memory_splits *memory, const struct explain_args *a)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *more = NULL;
+	bool colour = isatty(STDOUT_FILENO);
 
 	if (!strcmp(a->format, "json")) {
-		json_t *o = report_explain_json(e);
+		json_t *o = report_explain_json(e, memory);
 
-		text = json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
+		text = json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
 		json_decref(o);
 	} else if (!strcmp(a->format, "folded")) {
 		text = report_explain_folded(e);
 	} else {
-		text = report_explain_text(e, a->all, isatty(STDOUT_FILENO));
+		text = report_explain_text(e, a->all, colour);
+		more = report_memory_text(memory, colour);
 	}
 	fputs(text, stdout);
-	if (text[0] && text[strlen(text) - 1] != '\n')
+	if (more)
+		fputs(more, stdout);
+	else if (text[0] && text[strlen(text) - 1] != '\n')
 		putchar('\n');
+}
+
+/* Two counted boots, unless only memory was asked for. */
+static int count_both(const struct explain_side sides[2], const struct explain_args *a, struct explanation **ret,
+		      struct err *err)
+{
+	_cleanup_(host_caps_free) struct host_caps caps = { 0 };
+	struct schedule_options schedule;
+
+	if (a->memory) {
+		*ret = explanation_new(&sides[0], &sides[1], a->boot);
+		return 0;
+	}
+	if (host_probe(&caps, err) < 0 || cli_need_qemu(&caps, err) < 0)
+		return -1;
+	schedule = cli_schedule_options(&caps, 1);
+	return explain(&sides[0], &sides[1], a->boot, &schedule, ret, err);
 }
 
 int cmd_explain(int argc, char **argv)
 {
 	_cleanup_(explanation_free_p) struct explanation *e = NULL;
-	_cleanup_(host_caps_free) struct host_caps caps = { 0 };
+	_cleanup_(memory_splits_free) struct memory_splits memory = { 0 };
 	struct explain_args a = { .format = "text", .boot = 1 };
 	_cleanup_(run_free_p) struct run *base = NULL;
 	_cleanup_(run_free_p) struct run *other = NULL;
 	struct explain_side sides[2];
-	struct schedule_options schedule;
 	struct err err = ERR_INIT;
 
 	if (!cli_parse(&argp, argc, argv, &a))
 		return 2;
-	if (host_probe(&caps, &err) < 0 || cli_need_qemu(&caps, &err) < 0 || run_open(a.words[0], &base, &err) < 0 ||
-	    run_open(a.words[1], &other, &err) < 0)
+	if (run_open(a.words[0], &base, &err) < 0 || run_open(a.words[1], &other, &err) < 0)
 		return cli_fail(&err);
 	sides[0] = (struct explain_side){ base, find_cell(base, a.words[2], &err) };
 	sides[1] =
 		(struct explain_side){ other, sides[0].cell ? find_cell(other, a.words[a.n_words - 1], &err) : NULL };
 	if (!sides[0].cell || !sides[1].cell)
 		return cli_fail(&err);
-	schedule = cli_schedule_options(&caps, 1);
-	if (explain(&sides[0], &sides[1], a.boot, &schedule, &e, &err) < 0)
+	if (count_both(sides, &a, &e, &err) < 0 ||
+	    memory_explain(base, sides[0].cell, other, sides[1].cell, a.boot, &memory, &err) < 0)
 		return cli_fail(&err);
-	print(e, &a);
+	print(e, &memory, &a);
 	return 0;
 }

@@ -403,22 +403,28 @@ static void pair_phases(struct explanation *e, const struct side *base, const st
 	}
 }
 
-int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
-	    const struct schedule_options *options, struct explanation **ret, struct err *err)
+struct explanation *explanation_new(const struct explain_side *base, const struct explain_side *other,
+				    unsigned int boot)
 {
-	_cleanup_(side_free) struct side a = { 0 }, b = { 0 };
-	struct explanation *e;
+	struct explanation *e = xcalloc(1, sizeof(*e));
 
-	if (count_side(base, boot, options, &a, err) < 0 || count_side(other, boot, options, &b, err) < 0)
-		return -1;
-	e = xcalloc(1, sizeof(*e));
 	*e = (struct explanation){ .base_dir = xstrdup(base->run->dir),
 				   .other_dir = xstrdup(other->run->dir),
 				   .base = base->cell,
 				   .other = other->cell,
 				   .boot = boot };
-	pair_phases(e, &a, &b);
-	*ret = e;
+	return e;
+}
+
+int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
+	    const struct schedule_options *options, struct explanation **ret, struct err *err)
+{
+	_cleanup_(side_free) struct side a = { 0 }, b = { 0 };
+
+	if (count_side(base, boot, options, &a, err) < 0 || count_side(other, boot, options, &b, err) < 0)
+		return -1;
+	*ret = explanation_new(base, other, boot);
+	pair_phases(*ret, &a, &b);
 	return 0;
 }
 

@@ -60,6 +60,9 @@ struct explain_side {
  * one. */
 int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
 	    const struct schedule_options *options, struct explanation **ret, struct err *err);
+/* One without phases: for what needs no boot. */
+struct explanation *explanation_new(const struct explain_side *base, const struct explain_side *other,
+				    unsigned int boot);
 void explanation_free(struct explanation *explanation);
 static inline void explanation_free_p(struct explanation **explanation)
 {

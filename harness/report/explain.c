@@ -111,7 +111,8 @@ char *report_explain_text(const struct explanation *e, bool all, bool colour)
 	text_wrap(&out, "granule explain: ", e->other->id, REPORT_WIDTH);
 	text_add(&out, "  base      %s, %s\n            %s\n", e->base->id, e->base->kernel_release, e->base_dir);
 	text_add(&out, "  other     %s, %s\n            %s\n", e->other->id, e->other->kernel_release, e->other_dir);
-	text_add(&out, "  boot      %u, repeated with the plugin: the recorded bytes again\n", e->boot);
+	text_add(&out, "  boot      %u%s\n", e->boot,
+		 e->n_phases ? ", repeated with the plugin: the recorded bytes again" : ", as it was recorded");
 	for (size_t i = 0; i < e->n_phases; i++)
 		add_phase(&e->phases[i], all, colour, &out);
 	return text_steal(&out);
@@ -183,15 +184,81 @@ static json_t *phase_json(const struct phase_cost *p)
 	return o;
 }
 
-json_t *report_explain_json(const struct explanation *e)
+static json_t *split_json(const struct memory_split *s)
+{
+	json_t *parts = json_array();
+
+	for (size_t i = 0; i < s->n_parts; i++)
+		json_array_append_new(parts,
+				      json_pack("{s:s, s:s, s:f, s:f, s:f}", "name", s->parts[i].name, "label",
+						s->parts[i].label, "base", s->parts[i].base, "other", s->parts[i].other,
+						"change", s->parts[i].other - s->parts[i].base));
+	return json_pack("{s:s, s:s, s:f, s:f, s:f, s:o}", "phase", s->phase, "of", s->charged ? "cgroup" : "guest",
+			 "base", s->base, "other", s->other, "change", s->other - s->base, "parts", parts);
+}
+
+json_t *report_explain_json(const struct explanation *e, const struct memory_splits *memory)
 {
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "schema", REPORT_SCHEMA, "base_run", e->base_dir,
 			      "other_run", e->other_dir, "base", e->base->id, "other", e->other->id, "boot",
 			      (json_int_t)e->boot);
-	json_t *phases = json_array();
+	json_t *phases = json_array(), *splits = json_array();
 
 	for (size_t i = 0; i < e->n_phases; i++)
 		json_array_append_new(phases, phase_json(&e->phases[i]));
+	for (size_t i = 0; i < memory->n; i++)
+		json_array_append_new(splits, split_json(&memory->v[i]));
 	json_object_set_new(o, "phases", phases);
+	json_object_set_new(o, "memory", splits);
 	return o;
+}
+
+/* ---- Memory */
+
+static const struct table_column memory_columns[] = {
+	{ "KiB", 38, false }, { "base", 12, true }, { "other", 12, true }, { "change", 12, true }, { NULL, 0, false },
+};
+
+static const char *kib_text(double bytes, bool sign, char buf[NUMBER_SIZE])
+{
+	double kib = bytes / 1024;
+
+	snprintf(buf, NUMBER_SIZE, sign ? "%+.*f" : "%.*f", kib == floor(kib) ? 0 : 2, kib);
+	return buf;
+}
+
+static void add_bytes(struct table *table, const char *name, double base, double other)
+{
+	const char *colour = other > base ? "red" : other < base ? "green" : NULL;
+	char text[NUMBER_SIZE];
+
+	table_line(table);
+	table_cell(table, 0, name, NULL);
+	table_cell(table, 1, kib_text(base, false, text), NULL);
+	table_cell(table, 2, kib_text(other, false, text), NULL);
+	table_cell(table, 3, kib_text(other - base, true, text), colour);
+}
+
+static void add_split(const struct memory_split *s, bool colour, struct text *out)
+{
+	struct table *table = table_new(memory_columns, colour);
+	char base[NUMBER_SIZE], other[NUMBER_SIZE];
+
+	text_add(out, "\n%s  memory %s%s: %s -> %s\n", s->phase,
+		 s->charged ? "charged to its cgroup" : "of the guest that is not free",
+		 strcmp(s->phase, "guest") ? ", at hold" : ", idle", number_text(s->base, "bytes", base),
+		 number_text(s->other, "bytes", other));
+	for (size_t i = 0; i < s->n_parts; i++)
+		add_bytes(table, s->parts[i].label, s->parts[i].base, s->parts[i].other);
+	add_bytes(table, "sum", s->base, s->other);
+	table_finish(table, 2, out);
+}
+
+char *report_memory_text(const struct memory_splits *memory, bool colour)
+{
+	struct text out = { 0 };
+
+	for (size_t i = 0; i < memory->n; i++)
+		add_split(&memory->v[i], colour, &out);
+	return text_steal(&out);
 }

@@ -7,6 +7,7 @@
 #include "compare/compare.h"
 #include "compare/gate.h"
 #include "explain/explain.h"
+#include "explain/memory.h"
 
 #define REPORT_WIDTH 78
 #define REPORT_SCHEMA "1.0" /* of the JSON; keys are added within a major version, never changed */
@@ -31,10 +32,11 @@ char *gate_check_where(const struct gate_check *check);
 char *gate_check_words(const struct gate_check *check);
 
 /* Where a difference comes from: a table, folded stacks ("base;PHASE;kernel;FUNCTION COUNT" in instructions per
- * operation), JSON (results/README.md). */
+ * operation), JSON (results/README.md). Without phases only memory was asked for. */
 char *report_explain_text(const struct explanation *explanation, bool all, bool colour);
 char *report_explain_folded(const struct explanation *explanation);
-json_t *report_explain_json(const struct explanation *explanation);
+json_t *report_explain_json(const struct explanation *explanation, const struct memory_splits *memory);
+char *report_memory_text(const struct memory_splits *memory, bool colour);
 
 /* The run: its cells, outcomes and what failed. @ret_failed: some boot is neither ok nor skipped nor unsupported. */
 int report_run_text(const struct run *run, bool colour, char **ret_text, bool *ret_failed, struct err *err);

@@ -25,6 +25,7 @@ static const struct watched {
 	{ "watch", "/sys/kernel/mm/transparent_hugepage/khugepaged/full_scans", { NULL } },
 	{ "watch", "/sys/kernel/mm/transparent_hugepage/khugepaged/pages_collapsed", { NULL } },
 	{ "look", "/proc/buddyinfo", { NULL } },
+	{ "look", "/proc/iomem", { NULL } },
 	{ "look",
 	  "/proc/zoneinfo",
 	  { "Node", "pages", "min", "low", "high", "present", "managed", "count:", "high:", "batch:" } },

@@ -48,6 +48,8 @@
 		.help = "share of the free memory that no allocation of " text " can use (buddyinfo)"                  \
 	}
 
+#define PART(name, text) MEMORY(name, METRIC_NEITHER, false, VMSTAT, text)
+
 #define SHARE(name, text)                                                                                              \
 	{                                                                                                              \
 		.pattern = name, .unit = "1", .direction = METRIC_HIGHER, .class = METRIC_COUNT, .resolution = 0.01,   \
@@ -190,6 +192,32 @@ const struct metric generic_metrics[] = {
 	COUNTER("folio.*.shmem_alloc", METRIC_NEITHER, false, true, "shmem folios of that size"),
 	COUNTER("folio.*.shmem_fallback", METRIC_LOWER, false, true, "shmem allocations that fell back from that size"),
 	COUNTER("folio.*.*", METRIC_NEITHER, false, false, "hugepages-SIZE/stats counter of that name"),
+	/* all that is not free, of the idle guest and at each hold; the parts do not overlap, and their sum is the total */
+	PART("split.total", "all that is not free: RAM - MemFree (meminfo)"),
+	PART("split.anon", "of split.total: anonymous memory (meminfo AnonPages)"),
+	PART("split.file", "of split.total: page cache without tmpfs (meminfo Cached + Buffers - Shmem)"),
+	PART("split.shmem", "of split.total: tmpfs and shared anonymous memory (meminfo Shmem)"),
+	PART("split.pagetables", "of split.total: page tables (meminfo PageTables + SecPageTables)"),
+	PART("split.slab", "of split.total: slab (meminfo Slab)"),
+	PART("split.stacks", "of split.total: kernel stacks (meminfo KernelStack)"),
+	PART("split.vmalloc", "of split.total: vmalloc without stacks (meminfo VmallocUsed - KernelStack)"),
+	PART("split.percpu", "of split.total: per-CPU areas (meminfo Percpu)"),
+	PART("split.memmap", "of split.total: struct pages (vmstat nr_memmap_*); before 6.11 in split.boot"),
+	PART("split.image", "of split.total: the kernel's text and data (iomem)"),
+	PART("split.boot",
+	     "of split.total: the rest of what is reserved at boot: hash tables, device tree (RAM - MemTotal - "
+	     "...)"),
+	PART("split.pcp", "of split.total: free, on per-CPU lists (zoneinfo count)"),
+	PART("split.unfolded", "of split.total: free, in free lists, not yet in MemFree (buddyinfo - MemFree)"),
+	PART("split.rest",
+	     "of split.total: what no counter names, drivers' buffers, leaks; and counters not yet folded"),
+
+	/* all that is charged to the phase's cgroup at hold, the same way */
+	PART("charged.total", "all that is charged to the phase's cgroup (memory.current)"),
+	PART("charged.kernel", "of charged.total: kernel memory that no other part names (memory.stat kernel - ...)"),
+	PART("charged.rest", "of charged.total: charged in advance, up to 64 pages a CPU, or not yet in memory.stat"),
+	PART("charged.*", "of charged.total: memory.stat of that name (stacks: kernel_stack; file: without shmem)"),
+
 	/* at hold, by the agent's walk of page tables; anon, shmem, file: mapped; cache: the page cache of open files */
 	FACT("folio.*.order_*", "1", "folios of that order (pagemap, kpageflags)"),
 	FACT("folio.*.unaligned_*", "1",

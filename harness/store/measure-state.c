@@ -327,6 +327,7 @@ void state_idle(struct reader *r)
 	    span_table_value(vmstat->content, "nr_memmap_boot_pages", &boot))
 		reader_add(r, "guest", "memory.memmap", (v + boot) * (double)r->context.page_bytes);
 	state_measure(r, "guest", r->idle, r->n_idle);
+	state_split(r, "guest", r->idle, r->n_idle);
 }
 
 /* ---- stalls ---- */

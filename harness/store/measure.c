@@ -345,6 +345,8 @@ static void measure_hold(struct reader *r)
 	state_measure(r, s->phase, s->files, s->n_files);
 	state_own_memory(r);
 	state_folios(r);
+	state_split(r, s->phase, s->files, s->n_files);
+	state_charged(r);
 }
 
 static int end_step(struct reader *r, struct err *err)

@@ -81,6 +81,12 @@ void state_sampler(struct reader *r);
 /* Orders, alignment and contiguous blocks of what the hold's processes have mapped. */
 void state_folios(struct reader *r);
 
+/* ---- measure-split.c ---- */
+/* All that is not free, in parts: of @files, an idle or hold snapshot; behind state_measure(). */
+void state_split(struct reader *r, const char *phase, const struct file *files, size_t n);
+/* All that is charged to the hold's cgroup, in parts. */
+void state_charged(struct reader *r);
+
 /* ---- measure-series.c ---- */
 void series_measure(struct reader *r);
 

@@ -126,6 +126,28 @@ static void check_user(const json_t *phase, const char *program, const char *nam
 	assert_true(function_of(phase, "user_functions", name, "base") > 5);
 }
 
+/* The parts are the sum, to the byte, and most memory has a name. Caught: a part that is counted in two places (the rest falls below
+ * zero), a file that the job does not ask for. */
+static void check_memory(const json_t *splits)
+{
+	assert_int_equal(json_array_size(splits), 3); /* of the idle guest, and two of the phase that has a hold */
+	for (size_t i = 0; i < json_array_size(splits); i++) {
+		const json_t *split = json_array_get(splits, i);
+		bool guest = !strcmp(json_string_value(json_object_get(split, "of")), "guest");
+
+		for (int k = 0; k < 2; k++) {
+			const char *side = k ? "other" : "base";
+			double rest = function_of(split, "parts", "rest", side);
+
+			assert_true(sum_of(split, "parts", side) == number(split, side));
+			if (rest < 0 || rest > 4 << 20)
+				fail_msg("%s: rest %g", json_string_value(json_object_get(split, "phase")), rest);
+			if (guest)
+				assert_true(function_of(split, "parts", "image", side) > 4 << 20);
+		}
+	}
+}
+
 static void explained_exactly(void **state)
 {
 	const struct fixture *f = *state;
@@ -152,6 +174,7 @@ static void explained_exactly(void **state)
 	assert_true(function(getppid, "__handle_mm_fault", "base") < 0.1);
 	check_user(faults, "page_fault1_processes", "testcase");
 	check_user(getppid, "getppid1_processes", "testcase");
+	check_memory(json_object_get(o, "memory"));
 	json_decref(o);
 }
 
