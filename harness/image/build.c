@@ -101,13 +101,14 @@ static int alldefconfig(const struct recipe *r, const char *tree, const char *ob
 /* Compare with every text that it was made of, and with what must hold. */
 static int check_resolved(const struct recipe *r, const char *config, struct err *err)
 {
-	_cleanup_free_ struct kconfig_text *wants = xcalloc(r->n_configs + 2, sizeof(*wants));
+	_cleanup_free_ struct kconfig_text *wants = xcalloc(r->n_configs + 3, sizeof(*wants));
 	size_t n = 0;
 
 	for (; n < r->n_configs; n++)
 		wants[n] = (struct kconfig_text){ r->configs[n].name, r->configs[n].text };
 	wants[n++] = (struct kconfig_text){ r->pages_name, r->pages };
 	wants[n++] = (struct kconfig_text){ "must-hold.config", r->must };
+	wants[n++] = (struct kconfig_text){ "set", r->set };
 	return kconfig_check(config, wants, n, r->absent, r->absent_name, err);
 }
 

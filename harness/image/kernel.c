@@ -358,11 +358,12 @@ static int start_objects(const struct kernel_env *env, const struct recipe *r, c
 	struct err why = ERR_INIT;
 
 	*ret_adopted = false;
-	if (!objects_find(env->cache, r, source, &parent) || (!r->spec->patches.n && object_same(&parent, source)))
+	if (!objects_find(env->cache, r, source, &parent) ||
+	    (!kernel_is_variant(r->spec) && object_same(&parent, source)))
 		return make_dirs(w->obj, err);
 	what = xasprintf("starting from the object tree of %s", parent.name);
 	progress(ctx, what, -1, -1);
-	if (objects_adopt(&parent, source, r->spec->patches.n, w->tree, w->obj, &why) == 0) {
+	if (objects_adopt(&parent, source, kernel_is_variant(r->spec), w->tree, w->obj, &why) == 0) {
 		*ret_adopted = true;
 		return 0;
 	}

@@ -270,7 +270,7 @@ int objects_keep(const char *cache, const char *digest, const struct recipe *rec
 
 	if (remove_tree(dir, err) < 0)
 		return -1;
-	if (recipe->spec->patches.n)
+	if (kernel_is_variant(recipe->spec))
 		return remove_tree(obj, err);
 	if (make_dirs(dir, err) < 0)
 		return -1;

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "image/layout.h"
 
 /* Bump when the way a kernel is built changes without any of the digested texts changing. */
 #define RECIPE_SCHEMA "granule-recipe-1"
@@ -41,13 +42,16 @@ void recipe_clear(struct recipe *recipe)
 	}
 	free(recipe->configs);
 	free(recipe->pages);
+	free(recipe->set);
 	free(recipe->must);
 	free(recipe->differs);
 	free(recipe->differs_name);
 	free(recipe->absent);
 	free(recipe->absent_name);
-	for (size_t i = 0; i < recipe->n_patches; i++)
+	for (size_t i = 0; i < recipe->n_patches; i++) {
 		free(recipe->patches[i].path);
+		free(recipe->patches[i].edits);
+	}
 	free(recipe->patches);
 	free(recipe->cross);
 	free(recipe->compiler);
@@ -192,7 +196,7 @@ char *recipe_config(const struct recipe *recipe, size_t n_configs)
 
 	for (size_t i = 0; i < n_configs; i++)
 		text_add(&out, "%s\n", recipe->configs[i].text);
-	text_add(&out, "%s", recipe->pages);
+	text_add(&out, "%s%s%s", recipe->pages, *recipe->set ? "\n" : "", recipe->set);
 	return text_steal(&out);
 }
 
@@ -206,6 +210,34 @@ static int add_patch(struct recipe *r, struct text *all, const char *path, bool 
 		return -1;
 	text_add(all, "%s\n", p->sha256);
 	return 0;
+}
+
+/* Behind all patches. */
+static void add_layout(struct recipe *r, struct text *all)
+{
+	struct source_patch *p;
+
+	if (!r->spec->layout)
+		return;
+	p = VEC_PUSH(r->patches, r->n_patches);
+	p->path = xasprintf("generated/layout-%llu", (unsigned long long)r->spec->layout);
+	p->edits = layout_edits(r->spec->layout);
+	sha256_bytes(p->edits, strlen(p->edits), p->sha256);
+	text_add(all, "%s\n", p->sha256);
+}
+
+/* `set:` as lines of a .config. */
+static char *set_text(const struct string_list *set)
+{
+	struct text out = { 0 };
+
+	for (size_t i = 0; i < set->n; i++) {
+		if (ends_with(set->v[i], "=n"))
+			text_add(&out, "# CONFIG_%.*s is not set\n", (int)strlen(set->v[i]) - 2, set->v[i]);
+		else
+			text_add(&out, "CONFIG_%s\n", set->v[i]);
+	}
+	return text_steal(&out);
 }
 
 /* Those of images/kernels/patches are for Debian's sources; a commit is taken as it is. */
@@ -228,6 +260,7 @@ static int load_patches(const char *dir, struct recipe *r, struct err *err)
 			return err_wrap(err, "patches");
 		}
 	}
+	add_layout(r, &all);
 	sha256_bytes(all.s ? all.s : "", all.len, r->patches_sha256);
 	return 0;
 }
@@ -314,6 +347,7 @@ int recipe_load(const char *dir, const struct kernel_spec *spec, const char *ver
 
 	if (check_spec(dir, spec, config, err) < 0)
 		return -1;
+	r.set = set_text(&spec->set);
 	r.config_name = xasprintf("%s.config", config);
 	snprintf(r.pages_name, sizeof(r.pages_name), "pages-%uk.config", (unsigned)(spec->page_bytes >> 10) & 0xff);
 	if (load_config(dir, r.config_name, &r, 0, err) < 0 || load_differs(dir, config, &r, err) < 0 ||
@@ -361,6 +395,8 @@ void recipe_inputs_digest(const struct recipe *recipe, const struct kernel_sourc
 	digest_add(&t, "absent", recipe->absent);
 	if (recipe->differs)
 		digest_add(&t, "differs", recipe->differs);
+	if (*recipe->set)
+		digest_add(&t, "set", recipe->set);
 	sha256_bytes(t.s, t.len, ret_hex);
 }
 
@@ -392,6 +428,10 @@ char *recipe_describe(const struct recipe *r, const struct kernel_source *source
 	if (spec->patches.n)
 		text_add(&out, ", %zu patch%s (%.8s)", spec->patches.n, spec->patches.n > 1 ? "es" : "",
 			 r->patches_sha256);
+	if (spec->layout)
+		text_add(&out, ", layout %llu", (unsigned long long)spec->layout);
+	for (size_t i = 0; i < spec->set.n; i++)
+		text_add(&out, ", %s", spec->set.v[i]);
 	text_add(&out, ", %.*s, %s", (int)strcspn(r->config_name, "."), r->config_name,
 		 size_format(spec->page_bytes, pages));
 	return text_steal(&out);

@@ -21,6 +21,7 @@ struct recipe {
 	struct recipe_text *configs;	/* owned: what it includes, in order; itself last */
 	size_t n_configs;
 	char *pages, *must; /* owned: the texts */
+	char *set;	    /* owned: the matrix's `set:` as lines of a .config, over all of these; "" for none */
 	/* owned: options that may resolve otherwise than in what it includes; NULL where nothing is compared (same.h) */
 	char *differs, *differs_name;
 	char *absent, *absent_name;   /* owned; absent is "" where there is no list */

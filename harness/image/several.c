@@ -104,7 +104,7 @@ static int start(struct several *s, size_t i, const sigset_t *before)
 	return 0;
 }
 
-/* Variants wait for all kernels without patches, whose object trees they start from; equal inputs for each other. */
+/* Variants wait for all others, whose object trees they start from; equal inputs for each other. */
 static bool may_start(const struct several *s, size_t i)
 {
 	const struct builder *b = &s->v[i];
@@ -118,7 +118,7 @@ static bool may_start(const struct several *s, size_t i)
 			continue;
 		if (other->pid && !strcmp(other->inputs, b->inputs))
 			return false;
-		if (s->specs[i]->patches.n && !s->specs[j]->patches.n)
+		if (kernel_is_variant(s->specs[i]) && !kernel_is_variant(s->specs[j]))
 			return false;
 	}
 	return true;

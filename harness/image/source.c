@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "image/apt.h"
+#include "image/layout.h"
 #include "image/git.h"
 #include "image/tool.h"
 
@@ -174,6 +175,8 @@ static int apply_patch(const struct source_patch *patch, const char *tmp, const 
 	const char *argv[] = { "patch", "-p1", "--batch", "--forward", "--fuzz=0", "-d", tmp, "-i", patch->path, NULL };
 	struct err why = ERR_INIT;
 
+	if (patch->edits)
+		return layout_apply(patch->edits, tmp, err);
 	if (sha256_expect(patch->path, patch->sha256, &why) == 0 && tool_run(argv, log, NULL, NULL, &why) == 0)
 		return 0;
 	/* the user's own patch is the user's to mend */

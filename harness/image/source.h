@@ -39,7 +39,8 @@ int source_fetch(const char *cache, const char *package, const char *suite, imag
 struct source_patch {
 	char *path; /* owned */
 	char sha256[SHA256_HEX_SIZE];
-	bool asked; /* the matrix names it, not images/kernels/patches */
+	bool asked;  /* the matrix names it, not images/kernels/patches */
+	char *edits; /* owned: of a layout-neutral variant (layout.h), in place of a file; @sha256 is of this text */
 };
 
 /* The file beside @tree whose time divides its files: those that a patch wrote are not older. Owned by the caller. */

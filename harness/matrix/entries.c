@@ -80,6 +80,7 @@ static const struct companion {
 } companions[] = {
 	{ "suite", { "source", "package" } }, { "config", { "source", "git" } }, { "commit", { "git" } },
 	{ "patches", { "source", "git" } },   { "modules", { "image" } },	 { "load", { "package", "image" } },
+	{ "layout", { "source", "git" } },    { "set", { "source", "git" } },
 };
 
 /* The one origin of the kernel that @key names. */
@@ -195,6 +196,38 @@ static int check_load(const struct parsing *p, const struct node *map, struct er
 	return 0;
 }
 
+/* X=VALUE, as Kconfig writes it behind CONFIG_. */
+static bool is_setting(const char *s)
+{
+	const char *eq = strchr(s, '='), *value = eq ? eq + 1 : NULL;
+	size_t len = value ? strlen(value) : 0;
+
+	if (!len || eq == s ||
+	    (size_t)(eq - s) != strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789"))
+		return false;
+	if (!strcmp(value, "y") || !strcmp(value, "n"))
+		return true;
+	if (value[0] == '"')
+		return len > 1 && strcspn(value + 1, "\"\\\n") == len - 2 && value[len - 1] == '"';
+	return value[strspn(value, "0123456789abcdefxABCDEF-")] == '\0' && isdigit((unsigned char)value[*value == '-']);
+}
+
+static int check_set(const struct parsing *p, const struct node *map, struct err *err)
+{
+	const struct node *key = node_key(map, "set"), *item;
+
+	if (!key)
+		return 0;
+	item = key->next->kind == NODE_LIST ? key->next->first : key->next;
+	for (; item; item = key->next->kind == NODE_LIST ? item->next : NULL)
+		if (!is_setting(item->value))
+			return source_error(
+				p->src, err, item->at,
+				"'set' takes options of Kconfig without CONFIG_, such as ARM64_CONTPTE=n, not %s",
+				QUOTED(item->value));
+	return 0;
+}
+
 /* Names that become parts of paths, package names and a command line. */
 static int check_kernel_names(const struct parsing *p, const struct node *map, const struct kernel_spec *k,
 			      struct err *err)
@@ -207,7 +240,7 @@ static int check_kernel_names(const struct parsing *p, const struct node *map, c
 			p->src, err, value_at(map, "source"),
 			"'source' must be a package named linux-source-VERSION, such as linux-source-6.12, not %s",
 			QUOTED(k->source));
-	if (check_package(p, map, k, err) < 0 || check_load(p, map, err) < 0)
+	if (check_package(p, map, k, err) < 0 || check_load(p, map, err) < 0 || check_set(p, map, err) < 0)
 		return -1;
 	if (k->suite && (!isalpha((unsigned char)k->suite[0]) || !only(k->suite, "-")))
 		return source_error(p->src, err, value_at(map, "suite"),

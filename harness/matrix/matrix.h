@@ -18,6 +18,8 @@ struct guest_spec {
 	uint64_t timeout_s;    /* the host's deadline for one boot, before scaling by accelerator */
 };
 
+#define LAYOUT_MAX 1000 /* of .layout */
+
 struct kernel_spec {
 	char *label;		    /* owned */
 	int line;		    /* of its key in the matrix; 0: not from a matrix */
@@ -27,6 +29,9 @@ struct kernel_spec {
 	char *git;		    /* owned: absolute path of a git tree of Linux, or NULL */
 	char *commit;		    /* owned: what to take of @git, as written; NULL: HEAD */
 	struct string_list patches; /* absolute paths, applied in this order to @source or @git */
+	struct string_list set;	    /* options of @source or @git over the configuration: "ARM64_CONTPTE=n" */
+	uint64_t layout;	    /* the number of a layout-neutral variant (image/layout.h); 0: none */
+	uint64_t timers;	    /* the kernel's periodic work runs so many times slower; 0: as it is */
 	uint64_t page_bytes; /* 4096, 16384, 65536; with @image and @package 0 = whatever the Image's header says */
 	char *config;	     /* owned: a configuration under images/kernels/, "micro" */
 	char *image;	     /* owned: absolute path of an arm64 Image, or NULL; one of this, @source, @git, @package */
@@ -34,6 +39,12 @@ struct kernel_spec {
 	struct string_list load; /* modules that the guest loads at its start, from @modules or @package */
 	char *append;		 /* owned: more kernel command line, or NULL */
 };
+
+/* Its source is another kernel's with edits: it is built on the objects of that one and leaves none. */
+static inline bool kernel_is_variant(const struct kernel_spec *kernel)
+{
+	return kernel->patches.n > 0 || kernel->layout > 0;
+}
 
 enum thp_choice { THP_ALWAYS, THP_MADVISE, THP_NEVER };
 enum shmem_choice { SHMEM_ALWAYS, SHMEM_WITHIN_SIZE, SHMEM_ADVISE, SHMEM_NEVER, SHMEM_DENY, SHMEM_FORCE };
@@ -154,6 +165,12 @@ static inline void matrix_free_p(struct matrix **matrix)
 }
 /* The gates as run.json keeps them: an array of what gate_options serialise to; owned by the caller. */
 json_t *gates_json(const struct matrix *matrix);
+#define CALIBRATION_TIMERS 10
+
+/* Put in place of the kernels of @matrix those of its calibration: of each base page the first kernel that is built
+ * (@kernel: that one only), @n layout-neutral builds of it, LABEL-layout-1 and so on, and LABEL-timers-10. @ret_calibration
+ * is what run.json has to say of it (compare/floor.h), owned by the caller. ERR_CONFIG: there is no such kernel. */
+int matrix_calibrate(struct matrix *matrix, const char *kernel, uint64_t n, json_t **ret_calibration, struct err *err);
 /* Put the place into an error of @kernel that only its lookup or build could find, if it reads "kernels.LABEL: KEY: SENTENCE":
  * FILE:LINE:COL, the line and a caret under the value of KEY, or under the label where there is no such key. Returns -1. */
 int matrix_kernel_error(const struct matrix *matrix, const struct kernel_spec *kernel, struct err *err);

@@ -85,6 +85,19 @@ const struct option_def kernel_options[] = {
 	  .type = OPT_PATHS,
 	  .offset = offsetof(struct kernel_spec, patches),
 	  .help = "Patches for the tree of source or git, applied in this order by patch -p1 without fuzz." },
+	{ .key = "layout",
+	  .type = OPT_U64,
+	  .offset = offsetof(struct kernel_spec, layout),
+	  .max = LAYOUT_MAX,
+	  .help = "Build source or git as layout-neutral variant number N: the same code, moved by padding, link order "
+		  "or alignment of functions. `granule calibrate` makes these. 0 or not given: as it is." },
+	{ .key = "set",
+	  .type = OPT_STRINGS,
+	  .offset = offsetof(struct kernel_spec, set),
+	  .max = 64,
+	  .help = "Options over the configuration of source or git, [ARM64_CONTPTE=n]: y, n, a number or a quoted "
+		  "text. "
+		  "One that does not stick is an error." },
 	/* no default here: beside image it would be a lie; parse_kernels() fills it in */
 	{ .key = "config",
 	  .type = OPT_STRING,
@@ -110,6 +123,13 @@ const struct option_def kernel_options[] = {
 	  .type = OPT_STRING,
 	  .offset = offsetof(struct kernel_spec, append),
 	  .help = "More words for the kernel's command line." },
+	{ .key = "timers",
+	  .type = OPT_U64,
+	  .offset = offsetof(struct kernel_spec, timers),
+	  .min = 1,
+	  .max = 1000,
+	  .help = "The kernel's periodic work (writeback, counters of memory, khugepaged where it runs) comes so many "
+		  "times more rarely: what moves with it is timed. `granule calibrate` makes these." },
 	OPTIONS_END,
 };
 

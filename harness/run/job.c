@@ -61,6 +61,34 @@ static void add_steps(const struct folio_profile *folio, uint64_t page_bytes, st
 	folio_steps_free(steps, n);
 }
 
+/* The kernel's periodic work, in the units and with the defaults of Documentation/admin-guide/sysctl/vm.rst, and of
+ * khugepaged (mm/khugepaged.c) where the profile lets it run. */
+static void add_timers(uint64_t times, const struct folio_profile *folio, struct folio_profile *slow, struct text *job)
+{
+	static const struct timer {
+		const char *path;
+		uint64_t normal;
+	} timers[] = { { "/proc/sys/vm/dirty_writeback_centisecs", 500 },
+		       { "/proc/sys/vm/dirty_expire_centisecs", 3000 },
+		       { "/proc/sys/vm/stat_interval", 1 } };
+
+	*slow = *folio;
+	if (!times)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
+		_cleanup_free_ char *value = xasprintf("%" PRIu64, timers[i].normal * times);
+
+		job_line(job, "set", timers[i].path, value, "must", NULL);
+	}
+	if (!folio->khugepaged)
+		return;
+	slow->scan_sleep_millisecs.v =
+		(folio->scan_sleep_millisecs.given ? folio->scan_sleep_millisecs.v : 10000) * times;
+	slow->alloc_sleep_millisecs.v =
+		(folio->alloc_sleep_millisecs.given ? folio->alloc_sleep_millisecs.v : 60000) * times;
+	slow->scan_sleep_millisecs.given = slow->alloc_sleep_millisecs.given = true;
+}
+
 static void add_watched(struct text *job)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(watched); i++) {
@@ -93,6 +121,7 @@ static void add_series(const struct trials *trials, struct text *job)
 char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image)
 {
 	uint64_t page_bytes = image->page_bytes;
+	struct folio_profile folio; /* borrows from the cell's */
 	struct text job = { 0 };
 	char number[24];
 
@@ -105,7 +134,8 @@ char *job_build(const struct cell *cell, const struct trials *trials, const stru
 	}
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)page_bytes);
 	job_line(&job, "expect", "page_size", number, NULL);
-	add_steps(cell->folio, page_bytes, &job);
+	add_timers(cell->kernel->timers, cell->folio, &folio, &job);
+	add_steps(&folio, page_bytes, &job);
 	if (cell->workload->type->rootfs)
 		job_line(&job, "root", JOB_ROOT_IMAGE, JOB_ROOT_DIR, NULL);
 	add_watched(&job);

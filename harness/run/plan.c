@@ -50,14 +50,21 @@ void plan_free(struct plan *plan)
 	free(plan);
 }
 
-static void keep_only(struct plan *plan, const char *only)
+static void count_runnable(struct plan *plan)
+{
+	plan->n_runnable = 0;
+	for (size_t i = 0; i < plan->n_cells; i++)
+		plan->n_runnable += !plan->cells[i].skip;
+}
+
+void plan_keep(struct plan *plan, bool (*wanted)(const struct cell *cell, const void *ctx), const void *ctx)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < plan->n_cells; i++) {
 		struct cell cell = plan->cells[i];
 
-		if (fnmatch(only, cell.id, 0) == 0) {
+		if (wanted(&cell, ctx)) {
 			plan->cells[i] = plan->cells[kept];
 			plan->cells[kept++] = cell;
 		}
@@ -67,6 +74,12 @@ static void keep_only(struct plan *plan, const char *only)
 		free(plan->cells[i].skip);
 	}
 	plan->n_cells = kept;
+	count_runnable(plan);
+}
+
+static bool id_matches(const struct cell *cell, const void *glob)
+{
+	return fnmatch(glob, cell->id, 0) == 0;
 }
 
 static int look_up_kernels(struct plan *plan, struct err *err)
@@ -140,9 +153,7 @@ static void skip_impossible(struct plan *plan)
 	free(why);
 	free(asked);
 	skip_rootless(plan);
-	plan->n_runnable = 0;
-	for (size_t i = 0; i < plan->n_cells; i++)
-		plan->n_runnable += !plan->cells[i].skip;
+	count_runnable(plan);
 }
 
 static int cell_basis(const struct plan *plan, const struct cell *cell, enum basis *ret_basis, char **ret_reason,
@@ -166,7 +177,7 @@ int plan_make(const struct matrix *matrix, const struct host_caps *caps, const c
 	plan->ready = xcalloc(matrix->n_kernels, sizeof(*plan->ready));
 	matrix_expand(matrix, &plan->cells, &plan->n_cells);
 	if (only) {
-		keep_only(plan, only);
+		plan_keep(plan, id_matches, only);
 		if (!plan->n_cells)
 			return err_set(err, ERR_CONFIG, "no cell of %s matches --only '%s'; `granule list` shows them",
 				       matrix->path, only),
@@ -246,7 +257,7 @@ static int ensure_kernels(struct plan *plan, bool variants, image_progress *prog
 		const struct kernel_spec *spec = &plan->matrix->kernels[k];
 		struct kernel_image *image;
 
-		if ((spec->patches.n > 0) != variants || !is_owed(plan, k))
+		if (kernel_is_variant(spec) != variants || !is_owed(plan, k))
 			continue;
 		if (kernel_ensure(spec, progress, ctx, &image, err) < 0)
 			return matrix_kernel_error(plan->matrix, spec, err);

@@ -30,6 +30,10 @@ struct plan {
 int plan_make(const struct matrix *matrix, const struct host_caps *caps, const char *only, struct plan **ret_plan,
 	      struct err *err);
 void plan_free(struct plan *plan);
+
+/* Drop the cells that are not wanted. @ctx goes to @wanted. */
+void plan_keep(struct plan *plan, bool (*wanted)(const struct cell *cell, const void *ctx), const void *ctx);
+
 static inline void plan_free_p(struct plan **plan)
 {
 	plan_free(*plan);
