@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "compare/floor.h"
 
 int cli_fail(const struct err *err)
 {
@@ -73,6 +74,18 @@ void cli_plan_free(struct cli_plan *plan)
 	matrix_free(plan->matrix);
 	host_caps_free(&plan->caps);
 	*plan = (struct cli_plan){ 0 };
+}
+
+int cli_floors(const char *dir, struct floors **ret_floors, struct err *err)
+{
+	_cleanup_(run_free_p) struct run *run = NULL;
+
+	*ret_floors = NULL;
+	if (!dir)
+		return 0;
+	if (run_open(dir, &run, err) < 0 || floors_load(run, ret_floors, err) < 0)
+		return err_wrap(err, "--floor");
+	return 0;
 }
 
 int cli_need_qemu(const struct host_caps *caps, struct err *err)

@@ -13,6 +13,7 @@
 
 /* Each gets its own argv ("granule run", ...) and returns the program's exit code. */
 int cmd_list(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
@@ -47,6 +48,21 @@ struct cli_plan {
 };
 int cli_plan_load(const char *matrix_path, const char *only, struct cli_plan *ret_plan, struct err *err);
 void cli_plan_free(struct cli_plan *plan);
+
+/* Build, make and run the plan of a calibration, with progress and summary as `granule run` has them. Returns that command's exit
+ * code with @ret_run open, or -1. */
+struct cli_calibration {
+	const char *output; /* NULL: results/MATRIX-TIME */
+	unsigned int jobs;
+	bool fresh, quiet;
+	json_t *calibration; /* borrowed: what run.json has to say of it */
+};
+int cli_run_calibration(struct cli_plan *cli, const struct cli_calibration *wanted, struct run **ret_run,
+			struct err *err);
+
+/* The floors of the calibration in @dir; NULL for NULL. floors_free() */
+struct floors;
+int cli_floors(const char *dir, struct floors **ret_floors, struct err *err);
 
 /* Guests need QEMU, unless they are fake: ERR_HOST with what installs it. */
 int cli_need_qemu(const struct host_caps *caps, struct err *err);

@@ -6,16 +6,17 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "compare/compare.h"
+#include "compare/floor.h"
 #include "report/report.h"
 
 struct diff_args {
-	const char *base, *other;
+	const char *base, *other, *floor;
 	struct compare_options options;
 	const char *format;
 	bool all;
 };
 
-enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT };
+enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT, KEY_FLOOR };
 
 static const struct argp_option options[] = {
 	{ "along", KEY_ALONG, "AXIS", 0, "Compare within one run along AXIS: kernels, folios, workloads or limit", 0 },
@@ -27,6 +28,10 @@ static const struct argp_option options[] = {
 	  "exit code even if they are not primary",
 	  0 },
 	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id matches", 0 },
+	{ "floor", KEY_FLOOR, "RUN", 0,
+	  "A calibration (`granule calibrate`): what lies below its floors is no change, what it found timed is not "
+	  "judged",
+	  0 },
 	{ "format", KEY_FORMAT, "text|json|csv", 0, "What to print (default: text)", 0 },
 	{ 0 },
 };
@@ -78,6 +83,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_CELL:
 		a->options.cell = arg;
 		return 0;
+	case KEY_FLOOR:
+		a->floor = arg;
+		return 0;
 	case KEY_FORMAT:
 		if (strcmp(arg, "text") && strcmp(arg, "json") && strcmp(arg, "csv"))
 			argp_error(state, "--format is text, json or csv, not '%s'", arg);
@@ -125,6 +133,7 @@ int cmd_diff(int argc, char **argv)
 {
 	struct diff_args a = { .options = COMPARE_DEFAULTS, .format = "text" };
 	_cleanup_(comparison_free_p) struct comparison *comparison = NULL;
+	_cleanup_(floors_free_p) struct floors *floors = NULL;
 	_cleanup_(run_free_p) struct run *base = NULL;
 	_cleanup_(run_free_p) struct run *other = NULL;
 	struct err err = ERR_INIT;
@@ -133,7 +142,10 @@ int cmd_diff(int argc, char **argv)
 		return 2;
 	a.options.resample = !strcmp(a.format, "json");
 	if (run_open(a.base, &base, &err) < 0 || (a.other && run_open(a.other, &other, &err) < 0) ||
-	    compare_runs(base, other, &a.options, &comparison, &err) < 0)
+	    cli_floors(a.floor, &floors, &err) < 0)
+		return cli_fail(&err);
+	a.options.floors = floors;
+	if (compare_runs(base, other, &a.options, &comparison, &err) < 0)
 		return cli_fail(&err);
 	if (!strcmp(a.format, "json")) {
 		print_json(report_diff_json(comparison));

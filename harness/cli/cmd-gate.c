@@ -6,20 +6,23 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "compare/floor.h"
 #include "compare/gate.h"
 #include "report/report.h"
 
 struct gate_args {
-	const char *run, *against, *gates, *format, *output;
+	const char *run, *against, *gates, *floor, *format, *output;
 	bool all, annotate;
 };
 
-enum { KEY_AGAINST = 256, KEY_GATES, KEY_FORMAT, KEY_ANNOTATE };
+enum { KEY_AGAINST = 256, KEY_GATES, KEY_FLOOR, KEY_FORMAT, KEY_ANNOTATE };
 
 static const struct argp_option options[] = {
 	{ "against", KEY_AGAINST, "RUN", 0, "The baseline run, for gates with `against: baseline`", 0 },
 	{ "gates", KEY_GATES, "MATRIX", 0, "Take the gates of this matrix instead of those the run was planned with",
 	  0 },
+	{ "floor", KEY_FLOOR, "RUN", 0,
+	  "A calibration: its floors widen the intervals, its timed metrics are not judged", 0 },
 	{ "format", KEY_FORMAT, "FORMAT", 0, "text, json, junit or markdown (default: text)", 0 },
 	{ "output", 'o', "FILE", 0, "Write it to FILE, whole or not at all", 0 },
 	{ "annotate", KEY_ANNOTATE, "github", 0, "Also print what failed as annotations of that service", 0 },
@@ -37,6 +40,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_GATES:
 		a->gates = arg;
+		return 0;
+	case KEY_FLOOR:
+		a->floor = arg;
 		return 0;
 	case KEY_FORMAT:
 		a->format = arg;
@@ -138,6 +144,7 @@ int cmd_gate(int argc, char **argv)
 	_cleanup_(gating_free_p) struct gating *gating = NULL;
 	_cleanup_(run_free_p) struct run *run = NULL;
 	_cleanup_(run_free_p) struct run *base = NULL;
+	_cleanup_(floors_free_p) struct floors *floors = NULL;
 	_cleanup_free_ char *text = NULL;
 	const struct gate_format *format;
 	struct gate_args a = { 0 };
@@ -156,7 +163,9 @@ int cmd_gate(int argc, char **argv)
 	if (rc == 0 && a.against)
 		rc = run_open(a.against, &base, &err);
 	if (rc == 0)
-		rc = gating_make(run, base, gates, &gating, &err);
+		rc = cli_floors(a.floor, &floors, &err);
+	if (rc == 0)
+		rc = gating_make_above(run, base, gates, floors, &gating, &err);
 	json_decref(gates);
 	if (rc < 0)
 		return cli_fail(&err);

@@ -207,7 +207,9 @@ static void print_basis(const struct cell_record *cells, size_t n)
 	}
 }
 
-static int make_run(const struct run_args *args, struct cli_plan *cli, struct run **ret_run, struct err *err)
+/* @calibration: what run.json says of it, or NULL. */
+static int make_run(const struct run_args *args, struct cli_plan *cli, json_t *calibration, struct run **ret_run,
+		    struct err *err)
 {
 	_cleanup_free_ char *dir = args->output ? xstrdup(args->output) : default_output(cli->matrix);
 	struct build_progress progress = { .plain = !isatty(STDERR_FILENO) || getenv("CI"), .quiet = args->quiet };
@@ -216,6 +218,8 @@ static int make_run(const struct run_args *args, struct cli_plan *cli, struct ru
 	size_t n = 0;
 	int rc;
 
+	if (calibration)
+		json_object_set(header, "calibration", calibration);
 	rc = plan_build(cli->plan, show_build, &progress, err);
 	if (rc == 0)
 		rc = plan_records(cli->plan, &cells, &n, err);
@@ -330,11 +334,41 @@ static int hold_to_gates(const struct run *run, const struct run *base, int code
 	return code != 3 && (gating_exit_code(gating) == 1 || !code) ? gating_exit_code(gating) : code;
 }
 
+/* Everything that @run owes, @args->fresh or from the result cache. Returns what print_summary() does; -1 error. */
+static int run_owed(const struct run_args *args, const struct host_caps *caps, struct run *run, uint64_t began_ns,
+		    struct err *err)
+{
+	struct schedule_options schedule = cli_schedule_options(caps, args->jobs);
+	struct schedule_result result;
+	int rc;
+
+	schedule.join = args->join;
+	schedule.shard = args->shard;
+	schedule.n_shards = args->n_shards;
+	schedule.connect = args->connect;
+	schedule.quiet = args->quiet;
+	schedule.reuse = open_reuse(args, caps, &schedule);
+	rc = schedule_run(run, &schedule, &result, err);
+	reuse_close(schedule.reuse);
+	return rc < 0 ? -1 : print_summary(run, &result, began_ns);
+}
+
+int cli_run_calibration(struct cli_plan *cli, const struct cli_calibration *wanted, struct run **ret_run,
+			struct err *err)
+{
+	const struct run_args args = {
+		.output = wanted->output, .jobs = wanted->jobs, .fresh = wanted->fresh, .quiet = wanted->quiet
+	};
+	uint64_t began_ns = now_ns();
+
+	if (cli_need_qemu(&cli->caps, err) < 0 || make_run(&args, cli, wanted->calibration, ret_run, err) < 0)
+		return -1;
+	return run_owed(&args, &cli->caps, *ret_run, began_ns, err);
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_args args = { 0 };
-	struct schedule_options schedule;
-	struct schedule_result result;
 	_cleanup_(run_free_p) struct run *run = NULL;
 	_cleanup_(run_free_p) struct run *base = NULL;
 	_cleanup_(cli_plan_free) struct cli_plan cli = { 0 };
@@ -358,20 +392,11 @@ int cmd_run(int argc, char **argv)
 		gates = gates_json(cli.matrix);
 		rc = check_gates(&args, gates, &base, &err);
 		json_decref(gates);
-		if (rc < 0 || cli_need_qemu(&cli.caps, &err) < 0 || make_run(&args, &cli, &run, &err) < 0)
+		if (rc < 0 || cli_need_qemu(&cli.caps, &err) < 0 || make_run(&args, &cli, NULL, &run, &err) < 0)
 			return cli_fail(&err);
 	}
-	schedule = cli_schedule_options(&cli.caps, args.jobs);
-	schedule.join = args.join;
-	schedule.shard = args.shard;
-	schedule.n_shards = args.n_shards;
-	schedule.connect = args.connect;
-	schedule.quiet = args.quiet;
-	schedule.reuse = open_reuse(&args, &cli.caps, &schedule);
-	rc = schedule_run(run, &schedule, &result, &err);
-	reuse_close(schedule.reuse);
+	rc = run_owed(&args, &cli.caps, run, began_ns, &err);
 	if (rc < 0)
 		return cli_fail(&err);
-	rc = print_summary(run, &result, began_ns);
 	return args.gate ? hold_to_gates(run, base, rc) : rc;
 }

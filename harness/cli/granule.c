@@ -16,6 +16,7 @@ static const struct command {
 	{ "list", cmd_list, "what a matrix holds: cells, skips and why, what a run will cost" },
 	{ "run", cmd_run, "run a matrix, or resume a run" },
 	{ "show", cmd_show, "what a run found: outcomes, settings, every sample" },
+	{ "calibrate", cmd_calibrate, "what layout and timers alone are worth: the floor under a change" },
 	{ "diff", cmd_diff, "two runs, or one run along an axis: memory and throughput, with verdicts" },
 	{ "report", cmd_report, "a page to look at: verdicts, charts, settings, consoles; one file, no network" },
 	{ "explain", cmd_explain, "which kernel functions a difference comes from, to the instruction" },
@@ -33,7 +34,7 @@ static void print_help(FILE *out)
 	      "large-folio settings from a YAML matrix, and diffs memory and throughput.\n\n",
 	      out);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
 	fputs("\n`granule COMMAND --help` tells more. Exit codes: 0 fine, 1 a gate failed, 2 usage or\n"
 	      "configuration, 3 host or images failed, 4 some cells failed, 5 unclear, 130 interrupted.\n",
 	      out);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "compare/definition.h"
+#include "compare/floor.h"
 #include "compare/judge.h"
 #include "compare/pairing.h"
 #include "stat/stat.h"
@@ -124,7 +125,7 @@ static void add_row(struct comparison *c, struct pair *pair, const struct pair_f
 	_cleanup_free_ double *a = xcalloc(most + 1, sizeof(*a)), *b = xcalloc(most + 1, sizeof(*b));
 	_cleanup_free_ char *refusal = NULL;
 	struct row *row;
-	bool per_mib, zero;
+	bool per_mib, timed, zero;
 
 	if (!name_wanted(m->name, c->options.metric))
 		return;
@@ -143,9 +144,13 @@ static void add_row(struct comparison *c, struct pair *pair, const struct pair_f
 		}
 	}
 	per_mib = base->cell->page_bytes != other->cell->page_bytes && has_per_mib(base, m->name);
-	refusal = refuse(facts, m->name, m->metric, per_mib);
-	row->refused = m->metric->direction == METRIC_NEITHER ? refused_either_way(facts, m->name, m->metric, per_mib)
-							      : refusal != NULL;
+	refusal = floors_apply(c->options.floors, base->cell, other->cell, row);
+	timed = refusal != NULL;
+	if (!timed)
+		refusal = refuse(facts, m->name, m->metric, per_mib);
+	row->refused = !timed && m->metric->direction == METRIC_NEITHER
+			       ? refused_either_way(facts, m->name, m->metric, per_mib)
+			       : refusal != NULL;
 	/* a counter that stayed at zero on both sides has nothing to say unless it was asked for */
 	zero = side_is_zero(&row->base) && side_is_zero(&row->other);
 	row->primary = workload_primary(base->cell->workload, m->name);

@@ -20,14 +20,17 @@ enum verdict {
 };
 extern const char *const verdict_names[];
 
+struct floors; /* compare/floor.h */
+
 struct compare_options {
-	double effect;	    /* the smallest relative change that matters: 0.01 */
-	double confidence;  /* of intervals: 0.95 */
-	const char *along;  /* within one run along this axis ("kernels"), or NULL: two runs by cell id */
-	const char *from;   /* the base's label on that axis; NULL: the first in the plan */
-	const char *metric; /* glob of metrics to keep (with or without the phase), or NULL: all */
-	const char *cell;   /* glob of cell ids to keep, or NULL: all */
-	bool resample;	    /* bootstrap intervals of what counts on hardware: milliseconds a row */
+	double effect;		     /* the smallest relative change that matters: 0.01 */
+	double confidence;	     /* of intervals: 0.95 */
+	const char *along;	     /* within one run along this axis ("kernels"), or NULL: two runs by cell id */
+	const char *from;	     /* the base's label on that axis; NULL: the first in the plan */
+	const char *metric;	     /* glob of metrics to keep (with or without the phase), or NULL: all */
+	const char *cell;	     /* glob of cell ids to keep, or NULL: all */
+	const struct floors *floors; /* of a calibration, or NULL */
+	bool resample;		     /* bootstrap intervals of what counts on hardware: milliseconds a row */
 };
 #define COMPARE_DEFAULTS ((struct compare_options){ .effect = 0.01, .confidence = 0.95 })
 
@@ -60,9 +63,11 @@ struct row {
 	struct change taken; /* what these three were made from; set if n_pairs is not 0 */
 	bool exact;	     /* every pair is equal to the last bit, and that is an answer */
 	bool refused;	     /* not judged, whatever the numbers; that neither way is better does not count here */
-	double resolution;   /* the coarser one of both sides, in the metric's unit */
-	bool shown;	     /* in the short table: marked so in the dictionary and not zero throughout, or asked for */
-	bool primary;	     /* the workload names it (workload.h) */
+	double resolution;   /* the coarser one of both sides, in the metric's unit; with a floor what floor.h says */
+	bool has_floor, timed;
+	double floor; /* what layout alone is worth, in the metric's unit */
+	bool shown;   /* in the short table: marked so in the dictionary and not zero throughout, or asked for */
+	bool primary; /* the workload names it (workload.h) */
 	/* Primary or asked for, and not zero throughout: corrected for its company and in the exit code. All else is
 	 * exploratory: at 95% by itself, so of twenty that did not move one is called changed; it decides nothing. */
 	bool counts;

@@ -249,7 +249,7 @@ static void select_checks(struct gating *gating, const struct gate *g, const str
 
 /* One comparison serves all gates with the same axis and base. */
 static int comparison_for(struct gating *gating, const struct gate *g, const struct run *run, const struct run *base,
-			  const struct comparison **ret, struct err *err)
+			  const struct floors *floors, const struct comparison **ret, struct err *err)
 {
 	struct compare_options options = COMPARE_DEFAULTS;
 	struct comparison *c;
@@ -269,6 +269,7 @@ static int comparison_for(struct gating *gating, const struct gate *g, const str
 			       g->metric);
 	options.along = g->along;
 	options.from = g->from;
+	options.floors = floors;
 	rc = g->along ? compare_runs(run, NULL, &options, &c, err) : compare_runs(base, run, &options, &c, err);
 	if (rc < 0)
 		return -1;
@@ -296,6 +297,12 @@ static void settle_gate(struct gate *g)
 int gating_make(const struct run *run, const struct run *base, const json_t *gates, struct gating **ret,
 		struct err *err)
 {
+	return gating_make_above(run, base, gates, NULL, ret, err);
+}
+
+int gating_make_above(const struct run *run, const struct run *base, const json_t *gates, const struct floors *floors,
+		      struct gating **ret, struct err *err)
+{
 	_cleanup_(gating_free_p) struct gating *gating = xcalloc(1, sizeof(*gating));
 	double corrected;
 
@@ -313,7 +320,7 @@ int gating_make(const struct run *run, const struct run *base, const json_t *gat
 	for (size_t i = 0; i < gating->n_gates; i++) {
 		const struct comparison *c = NULL;
 
-		if (comparison_for(gating, &gating->gates[i], run, base, &c, err) < 0)
+		if (comparison_for(gating, &gating->gates[i], run, base, floors, &c, err) < 0)
 			return err_wrap(err, "gate %zu", i + 1);
 		select_checks(gating, &gating->gates[i], c);
 	}

@@ -117,6 +117,8 @@ static char *resolution_text(const struct row *row)
 {
 	_cleanup_free_ char *amount = resolution_amount(row);
 
+	if (row->has_floor && row->resolution == row->floor)
+		return xasprintf("within the layout floor (%s)", amount);
 	return xasprintf("below resolution (%s)", amount);
 }
 

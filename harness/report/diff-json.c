@@ -45,6 +45,10 @@ static json_t *row_json(const struct row *row)
 	json_object_set_new(o, "base", side_json(&row->base));
 	json_object_set_new(o, "other", side_json(&row->other));
 	set_number(o, "resolution", row->resolution);
+	if (row->has_floor) {
+		set_number(o, "floor", row->floor);
+		json_object_set_new(o, "timed", json_boolean(row->timed));
+	}
 	if (row->has_change)
 		set_number(o, "change", row->change);
 	if (row->has_interval) {

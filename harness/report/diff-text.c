@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "compare/floor.h"
 #include "report/number.h"
 #include "report/table.h"
 
@@ -128,6 +129,13 @@ static void add_head(const struct comparison *c, struct text *out)
 	what = xasprintf("%s x %s; %g%% intervals over %ss; effects under %g%% do not matter", seeds, samples,
 			 100 * c->options.confidence, noun, 100 * c->options.effect);
 	add_field(out, "boots", what);
+	if (c->options.floors) {
+		_cleanup_free_ char *floor = xasprintf("%s: %zu builds of one kernel in other layouts; 95%% of their "
+						       "differences, with 95%% confidence",
+						       c->options.floors->dir, c->options.floors->n_builds);
+
+		add_field(out, "floor", floor);
+	}
 	if (c->n_reused) {
 		_cleanup_free_ char *reused = xasprintf("%zu boots from the result cache", c->n_reused);
 

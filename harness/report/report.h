@@ -5,6 +5,7 @@
 #define GRANULE_REPORT_REPORT_H
 
 #include "compare/compare.h"
+#include "compare/floor.h"
 #include "compare/gate.h"
 #include "explain/explain.h"
 #include "explain/memory.h"
@@ -20,6 +21,10 @@ json_t *report_diff_lists(const struct comparison *comparison);
 
 /* Every metric of every pair a line, RFC 4180: for spreadsheets and data frames; columns in results/README.md. */
 char *report_diff_csv(const struct comparison *comparison);
+
+/* A calibration's floors: a table a cell, primary metrics or @all. */
+char *report_floors_text(const struct floors *floors, bool all, bool colour);
+json_t *report_floors_json(const struct floors *floors);
 
 /* Gates: for a terminal (@all: what passed too), CI services' JUnit, a job's summary page, GitHub's annotations. */
 char *report_gate_text(const struct gating *gating, bool all, bool colour);
