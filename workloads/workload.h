@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "matrix/matrix.h"
+#include "store/artifact.h"
 #include "store/metric.h"
 #include "wire/wire.h"
 
@@ -50,6 +51,9 @@ struct workload {
 	/* Metrics of one EXEC record of kind "sample"; -1 with ERR_GUEST if its output does not parse. */
 	int (*measure)(const struct measure_context *context, const char *phase, const char *output,
 		       struct measures *measures, struct err *err);
+	/* Metrics of a boot from the files that it brought out; -1 with ERR_GUEST if one does not parse. May be NULL. */
+	int (*brought)(const struct measure_context *context, const struct artifact_list *artifacts,
+		       struct measures *measures, struct err *err);
 	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */
 	void (*derive)(const struct measure_context *context, struct measures *measures);
 	const struct metric *metrics; /* ends with pattern NULL */
@@ -65,7 +69,7 @@ const struct workload *workload_find(const char *name);
 /* Is the metric @name ("page_fault1.memory.peak") primary to workload @workload? */
 bool workload_primary(const char *workload, const char *name);
 
-extern const struct workload will_it_scale_workload, null_workload;
+extern const struct workload will_it_scale_workload, postgresql_workload, null_workload;
 
 /* Add one; the strings become the list's. */
 void programs_add(struct programs *programs, char *guest_path, char *built);

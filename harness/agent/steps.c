@@ -459,6 +459,21 @@ static void run_stop(struct agent *agent, char *const words[])
 	service_stop(agent, words[1]);
 }
 
+/* A service as a hold is read, but nothing stops for it. */
+static void run_inspect(struct agent *agent, char *const words[])
+{
+	struct snapshot *after = snapshot_get(SNAPSHOT_AFTER);
+	char phase[sizeof(agent->phase)];
+
+	memcpy(phase, agent->phase, sizeof(phase));
+	snprintf(agent->phase, sizeof(agent->phase), "%s", words[2]);
+	take_hold(agent, getpid());
+	memcpy(agent->phase, phase, sizeof(phase));
+	snapshot_emit(agent, after, words[1], "hold", "0", "hold");
+	emit_flush(agent);
+	services_check(agent);
+}
+
 static void run_artifact(struct agent *agent, char *const words[])
 {
 	artifact_add(agent, words[1], words[2]);
@@ -490,6 +505,7 @@ static const struct verb verbs[] = {
 	{ "service", 5, JOB_WORDS_MAX, run_service, false },
 	{ "ready", 5, JOB_WORDS_MAX, run_ready, false },
 	{ "stop", 2, 2, run_stop, false },
+	{ "inspect", 3, 3, run_inspect, false },
 	{ "artifact", 3, 3, run_artifact, false },
 	{ "idle", 1, 1, run_idle, false },
 	{ "exec", 6, JOB_WORDS_MAX, run_exec, false },
@@ -586,6 +602,8 @@ static const char *check_service(char *const words[])
 			return is_number(words[4]) && strlen(words[4]) <= 5 ? NULL : "a port is a number";
 		return is_path(words[4]) ? NULL : "a socket or command is an absolute path";
 	}
+	if (strcmp(verb, "inspect") == 0 && (!is_phase(words[1]) || !is_phase(words[2])))
+		return "a phase and a service";
 	if (strcmp(verb, "artifact") == 0 && (!artifact_name(words[1]) || !is_path(words[2])))
 		return "an artifact is a plain file name and an absolute path";
 	return NULL;

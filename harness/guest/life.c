@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "guest/programs.h"
 #include "guest/provenance.h"
+#include "store/artifact.h"
 #include "wire/job.h"
 
 #define HELLO_TIMEOUT_S 60
@@ -177,8 +178,8 @@ static bool is_prepare(const char *line)
 /* The job for a person: the same guest with nothing run and nothing measured, then a shell. */
 static char *shell_job(const char *job)
 {
-	static const char *const left_out[] = { "watch", "look", "idle",  "sampler", "counter", "series",
-						"exec",	 "stop", "probe", "limit",   "artifact" };
+	static const char *const left_out[] = { "watch", "look", "idle",  "sampler", "counter",	 "series",
+						"exec",	 "stop", "probe", "limit",   "artifact", "inspect" };
 	bool services = strstr(job, "\nservice\t");
 	struct text text = { 0 };
 

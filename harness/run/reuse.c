@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "store/artifact.h"
 #include "base/sha256.h"
 #include "guest/domain.h"
 #include "guest/emulator.h"

@@ -1,37 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Files that a guest sent: ARTIFACT records of a stream into artifacts/ of its attempt. The guest is not trusted: a name counts
- * only where the job has it, pieces must follow one another, and all together are bounded. */
-#include "store/store.h"
+/* Reads ARTIFACT records. Knows the job's lines that name them. */
+#include "store/artifact.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "wire/job.h"
 #include "wire/wire.h"
 
-#define ARTIFACTS_BYTES_MAX (UINT64_C(64) << 20) /* of one attempt */
-#define NAME_BYTES 64
+#define ARTIFACTS_BYTES_MAX (UINT64_C(64) << 20)
 
-struct artifact {
-	char name[NAME_BYTES];
-	uint64_t next; /* where its next piece must begin */
-	struct text data;
-};
-
-struct collecting {
-	const char *job;
-	struct artifact *v; /* owned */
-	size_t n;
-	uint64_t bytes;
-};
-
-static void collecting_clear(struct collecting *c)
+void artifacts_free(struct artifact_list *list)
 {
-	for (size_t i = 0; i < c->n; i++)
-		text_free(&c->v[i].data);
-	free(c->v);
+	for (size_t i = 0; i < list->n; i++)
+		text_free(&list->v[i].data);
+	free(list->v);
+	*list = (struct artifact_list){ 0 };
+}
+
+const struct artifact *artifact_find(const struct artifact_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!strcmp(list->v[i].name, name))
+			return &list->v[i];
+	return NULL;
 }
 
 /* Does a line of the job begin with @verb and @name? */
@@ -49,47 +43,52 @@ static bool is_expected(const char *job, const char *name)
 		(ends_with(name, ".log") && job_has(job, "service", name, strlen(name) - strlen(".log"))));
 }
 
-static void take(struct collecting *c, const struct wire_record *r)
+static void take(struct artifact_list *list, const char *job, const struct wire_record *r)
 {
-	char name[NAME_BYTES];
-	struct artifact *a = NULL;
+	char name[sizeof(list->v->name)];
+	struct artifact *a;
 	uint64_t offset;
 
 	if (r->type != WIRE_ARTIFACT || r->n_fields != 4 || r->fields[0].len >= sizeof(name) ||
 	    !wire_number(r, 1, &offset))
 		return;
 	wire_text(r, 0, name, sizeof(name));
-	if (!is_expected(c->job, name) || c->bytes + r->fields[3].len > ARTIFACTS_BYTES_MAX)
+	if (!is_expected(job, name) || list->bytes + r->fields[3].len > ARTIFACTS_BYTES_MAX)
 		return;
-	for (size_t i = 0; i < c->n; i++)
-		if (!strcmp(c->v[i].name, name))
-			a = &c->v[i];
+	a = (struct artifact *)artifact_find(list, name);
 	if (a && a->next != offset)
 		return;
 	if (!a) {
-		a = VEC_PUSH(c->v, c->n);
+		a = VEC_PUSH(list->v, list->n);
 		strcpy(a->name, name);
 	}
 	text_add_bytes(&a->data, r->fields[3].data, r->fields[3].len);
 	a->next = offset + r->fields[3].len;
-	c->bytes += r->fields[3].len;
+	list->bytes += r->fields[3].len;
+}
+
+void artifacts_read(const char *job, const char *stream, size_t len, struct artifact_list *ret_list)
+{
+	struct wire_record record;
+	size_t offset = 0;
+
+	*ret_list = (struct artifact_list){ 0 };
+	for (uint32_t n = 0; wire_next(stream, len, &offset, n, &record) == WIRE_OK; n++)
+		take(ret_list, job, &record);
 }
 
 int artifacts_write(const char *dir, const char *job, const char *stream, size_t len, struct err *err)
 {
-	_cleanup_(collecting_clear) struct collecting c = { .job = job };
+	_cleanup_(artifacts_free) struct artifact_list list = { 0 };
 	_cleanup_free_ char *folder = path_join(dir, "artifacts");
-	struct wire_record record;
-	size_t offset = 0;
 
-	for (uint32_t n = 0; wire_next(stream, len, &offset, n, &record) == WIRE_OK; n++)
-		take(&c, &record);
-	if (c.n && make_dirs(folder, err) < 0)
+	artifacts_read(job, stream, len, &list);
+	if (list.n && make_dirs(folder, err) < 0)
 		return -1;
-	for (size_t i = 0; i < c.n; i++) {
-		_cleanup_free_ char *path = path_join(folder, c.v[i].name);
+	for (size_t i = 0; i < list.n; i++) {
+		_cleanup_free_ char *path = path_join(folder, list.v[i].name);
 
-		if (file_write(path, c.v[i].data.s ? c.v[i].data.s : "", c.v[i].data.len, err) < 0)
+		if (file_write(path, list.v[i].data.s ? list.v[i].data.s : "", list.v[i].data.len, err) < 0)
 			return -1;
 	}
 	return 0;

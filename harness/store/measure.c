@@ -444,6 +444,17 @@ static int take(struct reader *r, const struct wire_record *record, struct err *
 	return 0;
 }
 
+/* What the workload reads in the files that came out. */
+static int measure_brought(struct reader *r, const struct boot_result *boot, struct err *err)
+{
+	_cleanup_(artifacts_free) struct artifact_list artifacts = { 0 };
+
+	if (!r->workload->brought || !r->cell->job)
+		return 0;
+	artifacts_read(r->cell->job, boot->stream, boot->stream_len, &artifacts);
+	return r->workload->brought(&r->context, &artifacts, r->out, err);
+}
+
 static int measure_stream(struct reader *r, const struct boot_result *boot, struct err *err)
 {
 	struct wire_record record;
@@ -456,6 +467,8 @@ static int measure_stream(struct reader *r, const struct boot_result *boot, stru
 		return -1;
 	series_measure(r);
 	state_idle(r);
+	if (measure_brought(r, boot, err) < 0)
+		return -1;
 	if (r->workload->derive)
 		r->workload->derive(&r->context, r->out);
 	for (size_t i = 0; i < r->n_phases; i++) {

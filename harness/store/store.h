@@ -154,9 +154,6 @@ char *image_given_up(const struct run *run, const char *sha256);
 /* The numbers of an ok boot: the workload's and the generic ones. */
 int boot_measure(const struct cell_record *cell, const struct boot_result *boot, struct measures *ret, struct err *err);
 
-/* The files that the guest of the attempt in @dir sent (wire.h, ARTIFACT) into @dir/artifacts; only those that @job names. */
-int artifacts_write(const char *dir, const char *job, const char *stream, size_t len, struct err *err);
-
 /* The first line of @console that tells of a crash (oops, panic, BUG, WARN, hung task, RCU stall) with up to 20 lines
  * behind it, or, where there is none (*ret_oom is set), of an OOM kill, or NULL; owned by the caller. */
 char *console_crash(const char *console, size_t len, bool *ret_oom);
