@@ -2,7 +2,6 @@
 /* The list of workloads and what they share. */
 #include "workloads/workload.h"
 
-#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,18 +18,6 @@ const struct workload *workload_find(const char *name)
 			return workloads[i];
 	}
 	return NULL;
-}
-
-bool workload_primary(const char *workload, const char *name)
-{
-	const struct workload *w = workload ? workload_find(workload) : NULL;
-	const char *dot = strchr(name, '.');
-
-	for (size_t i = 0; w && dot && w->primary[i]; i++)
-		if (!strcmp(w->primary[i], dot + 1) ||
-		    (strpbrk(w->primary[i], "*?[") && fnmatch(w->primary[i], dot + 1, 0) == 0))
-			return true;
-	return false;
 }
 
 void programs_add(struct programs *programs, char *guest_path, char *built)

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "compare/floor.h"
+#include "run/reach.h"
 
 int cli_fail(const struct err *err)
 {
@@ -66,6 +67,16 @@ int cli_plan_load(const char *matrix_path, const char *only, struct cli_plan *re
 		return -1;
 	}
 	return 0;
+}
+
+int cli_check_reach(const struct plan *plan, struct err *err)
+{
+	_cleanup_free_ char *warning = NULL;
+	int rc = reach_check(plan, &warning, err);
+
+	if (warning)
+		fprintf(stderr, "granule: warning: %s\n", warning);
+	return rc;
 }
 
 void cli_plan_free(struct cli_plan *plan)

@@ -48,6 +48,8 @@ struct cli_plan {
 };
 int cli_plan_load(const char *matrix_path, const char *only, struct cli_plan *ret_plan, struct err *err);
 void cli_plan_free(struct cli_plan *plan);
+/* Refuse trials that cannot reach a verdict of a gate; warn on standard error where there is no gate (run/reach.h). */
+int cli_check_reach(const struct plan *plan, struct err *err);
 
 /* Build, make and run the plan of a calibration, with progress and summary as `granule run` has them. Returns that command's exit
  * code with @ret_run open, or -1. */

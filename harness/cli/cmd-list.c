@@ -80,13 +80,17 @@ static void print_cost(const struct plan *plan)
 	unsigned int jobs = o.cpus / (unsigned int)m->guest.cpus ? o.cpus / (unsigned int)m->guest.cpus : 1;
 	struct cost cost = cost_of(plan);
 	double seconds;
+	char most[32] = "";
 
 	for (size_t i = 0; i < m->n_kernels; i++)
 		*(m->kernels[i].package ? &fetches : &builds) += plan->images[i] && !plan->ready[i];
 	seconds = (double)builds * BUILD_SECONDS + (double)fetches * FETCH_SECONDS + cost.seconds / jobs;
-	printf("%zu cells, %zu to run, %zu skipped; %zu boots (%llu seeds), each %llu warmups and %llu samples; "
+	if (m->trials.until.at_most)
+		snprintf(most, sizeof(most), " to %llu",
+			 (unsigned long long)(plan->n_runnable * m->trials.until.at_most));
+	printf("%zu cells, %zu to run, %zu skipped; %zu%s boots (%llu seeds), each %llu warmups and %llu samples; "
 	       "%zu kernels to build, %zu to fetch\n",
-	       plan->n_cells, plan->n_runnable, plan->n_cells - plan->n_runnable, boots,
+	       plan->n_cells, plan->n_runnable, plan->n_cells - plan->n_runnable, boots, most,
 	       (unsigned long long)m->trials.seeds, (unsigned long long)m->trials.warmups,
 	       (unsigned long long)m->trials.samples, builds, fetches);
 	printf("about %d:%02d of wall time at -j %u", (int)seconds / 60, (int)seconds % 60, jobs);
@@ -94,6 +98,11 @@ static void print_cost(const struct plan *plan)
 		printf("; the like of %zu cells was never run here, a boot of those is taken for %d s", cost.n_unknown,
 		       COST_GUESS_S);
 	putchar('\n');
+	if (m->trials.until.at_most)
+		printf("for the first %llu boots a cell; more until %s are known to within %.10g%%, %llu at most\n",
+		       (unsigned long long)m->trials.seeds,
+		       m->trials.until.metric ? m->trials.until.metric : "its primary metrics",
+		       100 * m->trials.until.half_width, (unsigned long long)m->trials.until.at_most);
 }
 
 int cmd_list(int argc, char **argv)
@@ -110,7 +119,7 @@ int cmd_list(int argc, char **argv)
 		fputs(help, stdout);
 		return 0;
 	}
-	if (cli_plan_load(args.matrix, args.only, &cli, &err) < 0)
+	if (cli_plan_load(args.matrix, args.only, &cli, &err) < 0 || cli_check_reach(cli.plan, &err) < 0)
 		return cli_fail(&err);
 	print_kernels(cli.plan);
 	for (size_t i = 0; i < cli.plan->n_cells; i++) {

@@ -218,8 +218,8 @@ int cmd_repro(int argc, char **argv)
 		return cli_usage("%s has no cell '%s'; `granule show %s` lists them", args.run, args.cell, args.run);
 	if (cell->skip)
 		return cli_usage("cell %s was skipped: %s", cell->id, cell->skip);
-	if (args.boot > cell->boots)
-		return cli_usage("cell %s has boots 1 to %llu", cell->id, (unsigned long long)cell->boots);
+	if (args.boot > cell_boots(run, cell))
+		return cli_usage("cell %s has boots 1 to %llu", cell->id, (unsigned long long)cell_boots(run, cell));
 	if (!path_exists(cell->kernel_path))
 		return cli_usage(
 			"%s is gone (images gc?); `granule images build` on the run's matrix.yaml makes it again",

@@ -385,7 +385,7 @@ int cmd_run(int argc, char **argv)
 		    check_gates(&args, json_object_get(run->header, "gates"), &base, &err) < 0)
 			return cli_fail(&err);
 	} else {
-		if (cli_plan_load(args.subject, args.only, &cli, &err) < 0)
+		if (cli_plan_load(args.subject, args.only, &cli, &err) < 0 || cli_check_reach(cli.plan, &err) < 0)
 			return cli_fail(&err);
 		if (args.dry_run)
 			return dry_run(&cli);

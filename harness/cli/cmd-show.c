@@ -70,10 +70,10 @@ static const struct cell_record *find_cell(const struct run *run, const struct s
 	const char *near;
 
 	if (cell) {
-		if (a->boot <= cell->boots || cell->skip)
+		if (a->boot <= cell_boots(run, cell) || cell->skip)
 			return cell;
 		err_set(err, ERR_CONFIG, "%s: cell '%s' has boots 1 to %llu, not %u", a->run, a->cell,
-			(unsigned long long)cell->boots, a->boot);
+			(unsigned long long)cell_boots(run, cell), a->boot);
 		return NULL;
 	}
 	names = xcalloc(run->n_cells + 1, sizeof(*names));

@@ -111,7 +111,7 @@ static int load_boot(const struct run *run, struct cell_data *data, unsigned int
 
 int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err)
 {
-	struct cell_data data = { .cell = cell, .n_boots = cell->skip ? 0 : cell->boots };
+	struct cell_data data = { .cell = cell, .n_boots = cell_boots(run, cell) };
 	bool moved = false, measured = false;
 
 	data.boots = xcalloc(data.n_boots + 1, sizeof(*data.boots));

@@ -229,8 +229,8 @@ static int check_side(const struct explain_side *e, unsigned int boot, struct er
 			       basis_names[e->cell->basis]);
 	if (!e->cell->system_map || !path_exists(e->cell->system_map))
 		return err_set(err, ERR_CONFIG, "its kernel has no System.map");
-	if (boot < 1 || boot > e->cell->boots)
-		return err_set(err, ERR_CONFIG, "it has boots 1 to %llu", (unsigned long long)e->cell->boots);
+	if (boot < 1 || boot > cell_boots(e->run, e->cell))
+		return err_set(err, ERR_CONFIG, "it has boots 1 to %zu", cell_boots(e->run, e->cell));
 	if (boot_outcome(e->run, e->cell, boot) != OUTCOME_OK)
 		return err_set(err, ERR_CONFIG, "boot %u is not ok", boot);
 	return 0;

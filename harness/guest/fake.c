@@ -90,6 +90,15 @@ static void hello(struct fake *f)
 		  "thp_sizes", "", "agent", "fake", NULL);
 }
 
+/* With $GRANULE_FAKE_SPREAD=N samples differ by up to N thousandths between seeds, as if at random. */
+static uint64_t spread(const struct fake *f, uint64_t value)
+{
+	const char *wanted = getenv("GRANULE_FAKE_SPREAD");
+	uint64_t mixed = f->life->options.boot * UINT64_C(0x9e3779b97f4a7c15) >> 40;
+
+	return wanted ? value + value * strtoull(wanted, NULL, 10) * (mixed % 1000) / 1000000 : value;
+}
+
 /* ---- The kernel's files, by a model in which only touched memory costs */
 
 /* Differs a little from seed to seed, as layouts do. */
@@ -204,7 +213,7 @@ struct program {
 };
 
 /* What workloads/null/guest.c would print. */
-static void null_arguments(struct program *p, char *const *argv, int n)
+static void null_arguments(const struct fake *f, struct program *p, char *const *argv, int n)
 {
 	int n_values = 0;
 
@@ -219,7 +228,7 @@ static void null_arguments(struct program *p, char *const *argv, int n)
 		if (strcmp(argv[i], "--value") == 0)
 			text_add(&p->output, "value.%d %llu\n", n_values++, strtoull(value, NULL, 10));
 		else if (strcmp(argv[i], "--cost") == 0)
-			p->cost_ns = strtoull(value, NULL, 10);
+			p->cost_ns = spread(f, strtoull(value, NULL, 10));
 		else if (strcmp(argv[i], "--touch") == 0)
 			p->touch_bytes = strtoull(value, NULL, 10);
 		else if (strcmp(argv[i], "--fail") == 0)
@@ -313,7 +322,7 @@ static void run_exec(struct fake *f, char *const *words, int n)
 		end(f, "agent-failed", "a fake guest runs the null workload only");
 		return;
 	}
-	null_arguments(&p, words + 5, n - 5);
+	null_arguments(f, &p, words + 5, n - 5);
 	null_fails(&p);
 	emit_text(f, WIRE_STEP, words[2], words[1], words[3], NULL);
 	if (sample)

@@ -457,6 +457,14 @@ int parse_trials(struct parsing *p, const struct section *s, const struct node *
 
 	if (options_parse(p->src, value, s->key, key ? key->at : p->root->at, s->options, t, err) < 0)
 		return -1;
+	at = value ? node_key(value, "until") : NULL;
+	if (at && t->until.half_width <= 0)
+		return source_error(p->src, err, node_key(at->next, "half_width")->next->at,
+				    "no number of boots makes an interval as narrow as that");
+	if (at && t->until.at_most <= t->seeds)
+		return source_error(p->src, err, node_key(at->next, "at_most")->next->at,
+				    "'at_most' is to be more than the %" PRIu64 " seeds that are booted in any case",
+				    t->seeds);
 	at = value ? node_key(value, "series_interval") : NULL;
 	if (at && !t->series_s)
 		return source_error(p->src, err, at->at, "'series_interval' without 'series'");

@@ -45,3 +45,17 @@ int matrix_kernel_error(const struct matrix *matrix, const struct kernel_spec *k
 	message = xstrdup(err->msg);
 	return source_error(&src, err, value->at, "%s", message);
 }
+
+int matrix_trials_error(const struct matrix *matrix, const char *key, const char *sentence, struct err *err)
+{
+	struct source src = { .path = matrix->path, .text = matrix->text, .len = strlen(matrix->text) };
+	_cleanup_(tree_free_p) struct node *root = NULL;
+	const struct node *trials, *at;
+
+	if (tree_parse(&src, &root, NULL) < 0)
+		return err_set(err, ERR_CONFIG, "%s: %s", matrix->path, sentence);
+	trials = node_key(root, "trials");
+	at = trials && trials->next->kind == NODE_MAP ? node_key(trials->next, key) : NULL;
+	at = at ? at->next : trials ? trials : node_key(root, "gates");
+	return source_error(&src, err, at ? at->at : root->at, "%s", sentence);
+}

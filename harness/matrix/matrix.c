@@ -124,6 +124,7 @@ void matrix_free(struct matrix *m)
 	if (!m)
 		return;
 	options_free(guest_options, &m->guest);
+	options_free(trials_options, &m->trials);
 	for (size_t i = 0; i < m->n_kernels; i++) {
 		options_free(kernel_options, &m->kernels[i]);
 		free(m->kernels[i].label);

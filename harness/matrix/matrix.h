@@ -93,12 +93,20 @@ struct memory_limit {
 	uint64_t bytes; /* 0: none */
 };
 
+/* When a cell has boots enough. */
+struct until {
+	double half_width; /* of the mean, relative; -1: not given, and none of this is */
+	uint64_t at_most;  /* boots */
+	char *metric;	   /* owned: a glob of what is to be so narrow, or NULL: the workload's primary metrics */
+};
+
 struct trials {
-	uint64_t seeds;	  /* boots; boot i has seed i */
+	uint64_t seeds;	  /* boots; boot i has seed i; with `until` those of the first round */
 	uint64_t warmups; /* executions before the first sample */
 	uint64_t samples;
 	uint64_t series_s;	     /* how long each phase is run again to be watched; 0: not at all */
 	uint64_t series_interval_ms; /* guest time between two readings */
+	struct until until;
 };
 
 #define TRIALS_SERIES_INTERVAL_MS 1000
@@ -174,6 +182,9 @@ int matrix_calibrate(struct matrix *matrix, const char *kernel, uint64_t n, json
 /* Put the place into an error of @kernel that only its lookup or build could find, if it reads "kernels.LABEL: KEY: SENTENCE":
  * FILE:LINE:COL, the line and a caret under the value of KEY, or under the label where there is no such key. Returns -1. */
 int matrix_kernel_error(const struct matrix *matrix, const struct kernel_spec *kernel, struct err *err);
+/* Put a place into an error about the trials: FILE:LINE:COL, the line and a caret under the value of @key of `trials`, or, where the
+ * matrix does not give it, under what is nearest. Returns -1 with ERR_CONFIG. */
+int matrix_trials_error(const struct matrix *matrix, const char *key, const char *sentence, struct err *err);
 /* All sections with their options, for `granule list --help-matrix`; owned by the caller. */
 char *matrix_help(void);
 

@@ -386,6 +386,11 @@ int option_parse(const struct source *src, const struct node *node, const struct
 		return parse_percent(src, node, option, field, err);
 	case OPT_SIZE_MAP:
 		return parse_size_map(src, node, option, field, err);
+	case OPT_GROUP: {
+		_cleanup_free_ char *what = xasprintf("'%s'", option->key);
+
+		return options_parse(src, node, what, node->at, option->group, field, err);
+	}
 	}
 	abort();
 }

@@ -22,6 +22,8 @@ static void option_default(const struct option_def *option, void *target)
 			*(int *)option_field(option, target) = -1;
 		if (option->type == OPT_PERCENT)
 			*(double *)option_field(option, target) = -1;
+		if (option->type == OPT_GROUP)
+			options_defaults(option->group, option_field(option, target));
 		return;
 	}
 	src.len = strlen(option->fallback);
@@ -71,6 +73,9 @@ void options_free(const struct option_def *options, void *target)
 			break;
 		case OPT_MAYBE_U64:
 			*(struct maybe_u64 *)field = (struct maybe_u64){ 0 };
+			break;
+		case OPT_GROUP:
+			options_free(o->group, field);
 			break;
 		case OPT_U64:
 		case OPT_SIZE:
@@ -170,6 +175,14 @@ static json_t *option_json(const struct option_def *option, const void *field)
 		return numbers_json(field);
 	case OPT_SIZE_MAP:
 		return size_map_json(option, field);
+	case OPT_GROUP: {
+		json_t *o = options_json(option->group, field);
+
+		if (json_object_size(o))
+			return o;
+		json_decref(o);
+		return NULL;
+	}
 	}
 	return NULL;
 }
@@ -233,6 +246,8 @@ static const char *type_help(enum option_type type)
 		return "a percentage (1%, 0.5%)";
 	case OPT_SIZE_MAP:
 		return "a mapping of sizes to";
+	case OPT_GROUP:
+		return "a mapping";
 	}
 	return "";
 }
@@ -260,6 +275,12 @@ char *options_help(const struct option_def *options)
 		help_wrap(&out, 4, head.s);
 		if (o->help)
 			help_wrap(&out, 6, o->help);
+		for (const struct option_def *g = o->group; g && g->key; g++) {
+			_cleanup_free_ char *line = xasprintf("%s.%s: %s%s. %s", o->key, g->key, type_help(g->type),
+							      g->required ? ", required" : "", g->help);
+
+			help_wrap(&out, 6, line);
+		}
 		text_free(&head);
 	}
 	return text_steal(&out);

@@ -25,6 +25,7 @@ enum option_type {
 
 	/* struct maybe_u64: a number of which 0 is a value like any other */
 	OPT_MAYBE_U64,
+	OPT_GROUP, /* keys of their own, .group, whose offsets are from .offset on; where it is not given they have defaults */
 };
 
 struct maybe_u64 {
@@ -60,6 +61,7 @@ struct option_def {
 				     * each size of OPT_SIZE_MAP; of the length of OPT_STRINGS and OPT_CHOICES. No list
 				     * may be empty or longer than OPTION_LIST_MAX; no number is above INT64_MAX */
 	const char *const *choices; /* NULL-terminated */
+	const struct option_def *group;
 	bool required;
 	const char *help; /* one sentence, with the unit */
 };

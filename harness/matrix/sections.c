@@ -133,6 +133,28 @@ const struct option_def kernel_options[] = {
 	OPTIONS_END,
 };
 
+static const struct option_def until_options[] = {
+	{ .key = "half_width",
+	  .type = OPT_PERCENT,
+	  .offset = offsetof(struct until, half_width),
+	  .max = 100,
+	  .required = true,
+	  .help = "How narrow the 95% interval of the mean is to be to either side: 1%" },
+	{ .key = "at_most",
+	  .type = OPT_U64,
+	  .offset = offsetof(struct until, at_most),
+	  .min = 2,
+	  .max = 1000,
+	  .required = true,
+	  .help = "Boots of a cell, however wide it still is: 20" },
+	{ .key = "metric",
+	  .type = OPT_STRING,
+	  .offset = offsetof(struct until, metric),
+	  .help = "The metrics that are to be so narrow, a glob with or without the phase; the workload's primary ones "
+		  "if not given" },
+	OPTIONS_END,
+};
+
 const struct option_def trials_options[] = {
 	{ .key = "seeds",
 	  .type = OPT_U64,
@@ -167,6 +189,13 @@ const struct option_def trials_options[] = {
 	  .min = 10,
 	  .max = 60000,
 	  .help = "Guest time between two readings of a series in ms; 1000 if not given." },
+	{ .key = "until",
+	  .type = OPT_GROUP,
+	  .offset = offsetof(struct trials, until),
+	  .group = until_options,
+	  .help = "Adds boots to a cell, round by round, until its metrics are known well enough: { half_width: 1%, "
+		  "at_most: "
+		  "20 }. The first round is seeds. It stops by how wide the interval is, never by where it lies." },
 	OPTIONS_END,
 };
 

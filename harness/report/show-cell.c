@@ -77,6 +77,22 @@ static void add_definition(struct text *out, const struct cell_record *cell)
 	}
 }
 
+/* Of an adaptive cell: how far it is. */
+static void add_rounds(struct text *out, const struct run *run, const struct cell_record *cell)
+{
+	_cleanup_free_ char *text = NULL, *width = NULL;
+	struct cell_rounds r;
+
+	if (cell->skip || !cell->boots_most || cell_rounds(run, cell, &r, NULL) < 0)
+		return;
+	width = isfinite(r.half_width) ? xasprintf("to within %.3g%%", 100 * r.half_width) : xstrdup("no interval yet");
+	text = xasprintf("%zu of at most %llu: %s %s (%.10g%% is wanted)%s", r.boots,
+			 (unsigned long long)cell->boots_most, r.widest ? r.widest : "all", width,
+			 100 * cell->half_width, r.done ? "" : "; more are owed");
+	add_field(out, "boots", text);
+	free(r.widest);
+}
+
 static void add_knobs(struct text *out, const struct shown_boot *b, bool colour)
 {
 	static const struct table_column columns[] = { { "setting", 36, false },
@@ -225,7 +241,7 @@ static void add_values(struct text *out, const struct shown_boot *boots, size_t 
 static int load_boots(const struct run *run, const struct cell_record *cell, unsigned int boot, struct shown_boot **ret,
 		      size_t *ret_n, bool *failed, struct err *err)
 {
-	size_t n = cell->skip ? 0 : boot ? 1 : cell->boots;
+	size_t n = cell->skip ? 0 : boot ? 1 : cell_boots(run, cell);
 	struct shown_boot *boots = xcalloc(n + 1, sizeof(*boots));
 
 	*failed = false;
@@ -257,6 +273,7 @@ int report_cell_text(const struct run *run, const struct cell_record *cell, unsi
 	if (load_boots(run, cell, boot, &boots, &n, ret_failed, err) < 0)
 		return -1;
 	add_definition(&out, cell);
+	add_rounds(&out, run, cell);
 	for (size_t i = 0; i < n; i++) {
 		add_boot_head(&out, &boots[i]);
 		/* once for a cell: other boots differ in their seed */

@@ -37,7 +37,7 @@ static int summarize(const struct run *run, const struct cell_record *cell, stru
 	struct cell_summary s = { 0 };
 	size_t n_walls = 0;
 
-	s.n_boots = cell->skip ? 0 : cell->boots;
+	s.n_boots = cell_boots(run, cell);
 	for (unsigned int boot = 1; boot <= s.n_boots; boot++) {
 		struct boot_result r;
 

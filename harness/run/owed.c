@@ -13,11 +13,6 @@
 /* Others take boots in the same order, so what they have is near the front. */
 #define LOOK_AHEAD 32
 
-bool outcome_owed(enum outcome outcome)
-{
-	return outcome == OUTCOME_NOT_RUN || outcome == OUTCOME_INCOMPLETE || outcome == OUTCOME_HOST_FAILED;
-}
-
 /* Boots of a cell go round the shards: cells differ in cost more than a cell's boots do. */
 bool owed_in_shard(size_t cell_index, unsigned int boot, unsigned int shard, unsigned int n)
 {
@@ -118,8 +113,10 @@ enum owed_state owed_settle(struct owed *o, size_t index, const struct boot_resu
 	b->outcome = result->outcome;
 	b->wall_s = result->wall_s;
 	set_state(o, index, judge(b, result));
-	if (b->state == OWED_PAID)
+	if (b->state == OWED_PAID) {
 		count_image(o, b, result);
+		o->settled[b->cell - o->run->cells] = true;
+	}
 	return b->state;
 }
 
@@ -150,34 +147,62 @@ static void first_look(struct owed *o, size_t index)
 	boot_result_free(&result);
 }
 
-static unsigned int boots_max(const struct run *run)
+static void add_boot(struct owed *o, const struct cell_record *cell, unsigned int boot)
 {
-	unsigned int most = 0;
+	if (o->wanted(o->wanted_ctx, cell, boot))
+		*VEC_PUSH(o->boots, o->n) = (struct owed_boot){ .cell = cell,
+								.boot = boot,
+								.image = find_image(o, cell),
+								.outcome = OUTCOME_INCOMPLETE,
+								.wall_s = -1 };
+}
 
-	for (size_t i = 0; i < run->n_cells; i++)
-		if (!run->cells[i].skip && run->cells[i].boots > most)
-			most = (unsigned int)run->cells[i].boots;
+/* The boots of each cell, 0 of skipped ones; returns the most. */
+static size_t count_boots(struct owed *o)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < o->run->n_cells; i++) {
+		const struct cell_record *cell = &o->run->cells[i];
+
+		o->n_of_cell[i] = cell->skip ? 0 : cell_boots(o->run, cell);
+		most = o->n_of_cell[i] > most ? o->n_of_cell[i] : most;
+	}
 	return most;
+}
+
+/* The rounds that have become owed since. */
+static void add_rounds(struct owed *o)
+{
+	for (size_t i = 0; i < o->run->n_cells; i++) {
+		const struct cell_record *cell = &o->run->cells[i];
+		size_t had = o->n_of_cell[i];
+
+		if (!o->settled[i] || cell->skip || !cell->boots_most)
+			continue;
+		o->settled[i] = false;
+		o->n_of_cell[i] = cell_boots(o->run, cell);
+		for (size_t boot = had + 1, first = o->n; boot <= o->n_of_cell[i]; boot++, first = o->n) {
+			add_boot(o, cell, (unsigned int)boot);
+			if (o->n > first)
+				first_look(o, first);
+		}
+	}
 }
 
 void owed_init(struct owed *o, const struct run *run,
 	       bool (*wanted)(void *ctx, const struct cell_record *cell, unsigned int boot), void *ctx)
 {
-	unsigned int most = boots_max(run);
+	size_t most;
 
-	*o = (struct owed){ .run = run };
-	for (unsigned int boot = 1; boot <= most; boot++) {
-		for (size_t i = 0; i < run->n_cells; i++) {
-			const struct cell_record *cell = &run->cells[i];
-
-			if (!cell->skip && boot <= cell->boots && wanted(ctx, cell, boot))
-				*VEC_PUSH(o->boots, o->n) = (struct owed_boot){ .cell = cell,
-										.boot = boot,
-										.image = find_image(o, cell),
-										.outcome = OUTCOME_INCOMPLETE,
-										.wall_s = -1 };
-		}
-	}
+	*o = (struct owed){ .run = run, .wanted = wanted, .wanted_ctx = ctx };
+	o->n_of_cell = xcalloc(run->n_cells + 1, sizeof(*o->n_of_cell));
+	o->settled = xcalloc(run->n_cells + 1, sizeof(*o->settled));
+	most = count_boots(o);
+	for (size_t boot = 1; boot <= most; boot++)
+		for (size_t i = 0; i < run->n_cells; i++)
+			if (boot <= o->n_of_cell[i])
+				add_boot(o, &run->cells[i], (unsigned int)boot);
 	for (size_t i = 0; i < o->n; i++)
 		first_look(o, i);
 	for (size_t i = 0; i < o->n_images; i++)
@@ -189,6 +214,8 @@ void owed_free(struct owed *o)
 {
 	free(o->boots);
 	free(o->images);
+	free(o->n_of_cell);
+	free(o->settled);
 	*o = (struct owed){ 0 };
 }
 
@@ -223,6 +250,7 @@ static bool is_given_up(struct owed *o, const struct owed_boot *b)
 size_t owed_next(struct owed *o, size_t *ret_others)
 {
 	*ret_others = 0;
+	add_rounds(o);
 	for (; o->first < o->n; o->first++) {
 		struct owed_boot *b = &o->boots[o->first];
 
@@ -252,6 +280,7 @@ size_t owed_poll(struct owed *o)
 {
 	size_t others = 0, ahead = 0;
 
+	add_rounds(o);
 	for (size_t i = 0; i < o->n; i++) {
 		struct owed_boot *b = &o->boots[i];
 

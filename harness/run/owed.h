@@ -35,21 +35,24 @@ struct owed_image {
 };
 
 struct owed {
-	const struct run *run;	   /* borrowed */
-	struct owed_boot *boots;   /* owned; every cell's boot 1, then every cell's boot 2; finished ones too */
-	size_t n, first;	   /* nothing before @first is to be started */
+	const struct run *run; /* borrowed */
+	struct owed_boot
+		*boots;	 /* owned; every cell's boot 1, then every cell's boot 2; finished ones too; then rounds */
+	size_t n, first; /* nothing before @first is to be started */
 	struct owed_image *images; /* owned */
 	size_t n_images;
 	size_t n_done_before; /* were finished when this began */
+	bool (*wanted)(void *ctx, const struct cell_record *cell, unsigned int boot);
+	void *wanted_ctx;
+	size_t *n_of_cell; /* owned: adaptive cells: the boots that were looked at, in the order of the run's cells */
+	bool *settled;	   /* owned: some boot of that cell was paid since its rounds were looked at */
 };
-
-/* May this outcome be tried again by --resume? What the guest decided stays. */
-bool outcome_owed(enum outcome outcome);
 
 /* Of the plan alone, so every process that is told the same @n splits alike: is this boot part of @shard (from 1)? */
 bool owed_in_shard(size_t cell_index, unsigned int boot, unsigned int shard, unsigned int n);
 
-/* Read every boot that @wanted accepts (its cells are not skipped). */
+/* Read every boot that @wanted accepts (its cells are not skipped). An adaptive cell gets its next round, and @boots grows, in
+ * owed_next() and owed_poll() alone. */
 void owed_init(struct owed *owed, const struct run *run,
 	       bool (*wanted)(void *ctx, const struct cell_record *cell, unsigned int boot), void *ctx);
 void owed_free(struct owed *owed);

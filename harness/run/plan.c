@@ -156,8 +156,8 @@ static void skip_impossible(struct plan *plan)
 	count_runnable(plan);
 }
 
-static int cell_basis(const struct plan *plan, const struct cell *cell, enum basis *ret_basis, char **ret_reason,
-		      struct err *err)
+int plan_basis(const struct plan *plan, const struct cell *cell, enum basis *ret_basis, char **ret_reason,
+	       struct err *err)
 {
 	const struct workload *type = cell->workload->type;
 	const char *unsealed = type->unsealed ? type->unsealed(cell->workload->params) : NULL;
@@ -474,7 +474,7 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	struct kernel_version version = image_version(image);
 	_cleanup_free_ char *words = NULL;
 
-	if (cell_basis(plan, cell, &r->basis, &r->basis_reason, err) < 0)
+	if (plan_basis(plan, cell, &r->basis, &r->basis_reason, err) < 0)
 		return err_wrap(err, "cell %s", cell->id);
 	add_basis_note(cell->workload, r);
 	r->kernel_path = path_absolute(image->path);
@@ -514,6 +514,9 @@ int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t
 		r->skip = xstrdup(cell->skip);
 		r->workload = xstrdup(cell->workload->type->name);
 		r->boots = plan->matrix->trials.seeds;
+		r->boots_most = plan->matrix->trials.until.at_most;
+		r->half_width = r->boots_most ? plan->matrix->trials.until.half_width : 0;
+		r->until_metric = xstrdup(plan->matrix->trials.until.metric);
 		add_axis(r, "kernels", cell->kernel->label);
 		add_axis(r, "folios", cell->folio->label);
 		add_axis(r, "workloads", cell->workload->label);

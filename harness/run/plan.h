@@ -39,6 +39,10 @@ static inline void plan_free_p(struct plan **plan)
 	plan_free(*plan);
 }
 
+/* The basis of @cell on this host and why, owned by the caller; errors as basis_choose(). */
+int plan_basis(const struct plan *plan, const struct cell *cell, enum basis *ret_basis, char **ret_reason,
+	       struct err *err);
+
 /* Build the programs that runnable cells need, then build or fetch their kernels, where they are not there; the unpacked
  * sources go after the last one. What a kernel that was fetched cannot do is known, and skipped, only now. */
 int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err);

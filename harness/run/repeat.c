@@ -23,14 +23,14 @@ int repeat_choose(const struct run *run, unsigned int sample, struct repeat **re
 	for (size_t i = 0; i < run->n_cells; i++) {
 		const struct cell_record *cell = &run->cells[i];
 
-		for (unsigned int boot = 1; !cell->skip && boot <= cell->boots; boot++) {
+		for (size_t boot = 1, n_boots = cell_boots(run, cell); boot <= n_boots; boot++) {
 			struct repeat *r;
 
-			if (cell->basis != BASIS_SIMULATED || boot_outcome(run, cell, boot) != OUTCOME_OK)
+			if (cell->basis != BASIS_SIMULATED || boot_outcome(run, cell, (unsigned int)boot) != OUTCOME_OK)
 				continue;
 			r = VEC_PUSH(all, n);
 			r->cell = cell;
-			r->boot = boot;
+			r->boot = (unsigned int)boot;
 		}
 	}
 	if (!n)

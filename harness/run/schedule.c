@@ -55,8 +55,9 @@ static bool is_wanted(void *ctx, const struct cell_record *cell, unsigned int bo
 	const struct scheduler *s = ctx;
 	const struct schedule_options *o = s->options;
 
+	/* an adaptive cell, whose next round waits for the last one, is one shard's as a whole */
 	return (!o->wanted || o->wanted(o->wanted_ctx, cell, boot)) &&
-	       owed_in_shard((size_t)(cell - s->run->cells), boot, o->shard, o->n_shards);
+	       owed_in_shard((size_t)(cell - s->run->cells), cell->boots_most ? 1 : boot, o->shard, o->n_shards);
 }
 
 /* As many guests as cores and memory allow: an emulated guest keeps one core busy for each of its vCPUs. */
@@ -337,6 +338,7 @@ static void run_all(struct scheduler *s)
 		look_at_others(s);
 		wait_a_little(s, &signals);
 		reap(s);
+		s->progress.n_total = s->owed.n;
 		progress_tick(&s->progress);
 	}
 	progress_clear(&s->progress);
@@ -385,6 +387,7 @@ int schedule_run(const struct run *run, const struct schedule_options *options, 
 	s.progress.n_total = ret_result->n_boots;
 	s.progress.n_done_before = ret_result->n_done_before;
 	run_all(&s);
+	ret_result->n_boots = s.owed.n;
 	ret_result->n_reused = s.n_reused;
 	if (!options->fake)
 		slots_sweep();

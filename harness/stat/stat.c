@@ -164,3 +164,14 @@ size_t stat_pairs_needed(double deviation, double half_width, double confidence,
 			return n;
 	return 0;
 }
+
+size_t stat_next_round(size_t n, double width, double target, size_t most)
+{
+	double now = (double)n, needed;
+
+	if (n >= most || width <= target)
+		return n;
+	needed = isinf(width) ? now + 1 : ceil(now * (width / target) * (width / target));
+	needed = fmin(fmax(needed, now + 1), 2 * now);
+	return needed < (double)most ? (size_t)needed : most;
+}

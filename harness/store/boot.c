@@ -418,6 +418,11 @@ int boot_read(const struct run *run, const struct cell_record *cell, unsigned in
 	return 0;
 }
 
+bool outcome_owed(enum outcome outcome)
+{
+	return outcome == OUTCOME_NOT_RUN || outcome == OUTCOME_INCOMPLETE || outcome == OUTCOME_HOST_FAILED;
+}
+
 void boot_result_free(struct boot_result *result)
 {
 	free(result->reason);

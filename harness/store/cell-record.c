@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-enum field_type { FIELD_STRING, FIELD_U64, FIELD_BOOL };
+enum field_type { FIELD_STRING, FIELD_U64, FIELD_BOOL, FIELD_REAL };
 
 /* One table drives writing and reading. @needed: a runnable cell must have it. */
 static const struct field {
@@ -43,6 +43,9 @@ static const struct field {
 	NUMBER(timeout_s, 0, 0),
 	NUMBER(boots, 1, 100000),
 	{ "work_bytes", FIELD_U64, offsetof(struct cell_record, work_bytes), false, 0, 0 },
+	{ "boots_most", FIELD_U64, offsetof(struct cell_record, boots_most), false, 0, 100000 },
+	{ "half_width", FIELD_REAL, offsetof(struct cell_record, half_width), false, 0, 0 },
+	STRING(until_metric, false),
 	{ "asks_folios", FIELD_BOOL, offsetof(struct cell_record, asks_folios), false, 0, 0 },
 };
 
@@ -62,7 +65,12 @@ static json_t *field_json(const struct cell_record *cell, const struct field *f)
 	case FIELD_STRING:
 		return *(char *const *)(const void *)base ? json_string(*(char *const *)(const void *)base) : NULL;
 	case FIELD_U64:
+		/* what only an adaptive cell has is in no other's line */
+		if (f->offset == offsetof(struct cell_record, boots_most) && !cell->boots_most)
+			return NULL;
 		return json_integer((json_int_t) * (const uint64_t *)(const void *)base);
+	case FIELD_REAL:
+		return cell->boots_most ? json_real(*(const double *)(const void *)base) : NULL;
 	case FIELD_BOOL:
 		return json_boolean(*(const bool *)(const void *)base);
 	}
@@ -122,6 +130,11 @@ static int read_field(const json_t *o, const struct field *f, bool runnable, str
 		return 0;
 	case FIELD_BOOL:
 		*(bool *)(void *)base = json_is_true(value);
+		return 0;
+	case FIELD_REAL:
+		if (!json_is_number(value))
+			return err_set(err, ERR_CONFIG, "\"%s\" is not a number", f->key);
+		*(double *)(void *)base = json_number_value(value);
 		return 0;
 	case FIELD_U64:
 		if (!json_is_integer(value) || json_integer_value(value) < 0)
@@ -206,6 +219,8 @@ static int read_record(const json_t *o, struct cell_record *cell, struct err *er
 			return -1;
 	if (!cell->id || !cell_id_valid(cell->id))
 		return err_set(err, ERR_CONFIG, "\"id\" is missing or cannot be a directory's name");
+	if (runnable && cell->boots_most && (cell->boots_most < cell->boots || !(cell->half_width > 0)))
+		return err_set(err, ERR_CONFIG, "\"boots_most\" is below \"boots\", or \"half_width\" is not above 0");
 	if (runnable && (cell->page_bytes & (cell->page_bytes - 1)))
 		return err_set(err, ERR_CONFIG, "\"page_bytes\" is not a power of two");
 	if (json_is_object(definition))

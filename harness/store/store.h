@@ -33,7 +33,11 @@ struct cell_record {
 	size_t n_axes;
 	char *skip; /* owned: why it does not run, or NULL; then nothing below but definition need be set */
 	char *kernel_path, *kernel_sha256, *kernel_release, *system_map; /* owned; system_map may be NULL */
-	uint64_t page_bytes, cpus, memory_bytes, timeout_s, boots;
+	uint64_t page_bytes, cpus, memory_bytes, timeout_s;
+	uint64_t boots;	     /* in any case: see cell_boots() */
+	uint64_t boots_most; /* adaptive: as many as it may come to; 0: it is not */
+	double half_width;   /* adaptive: how narrow it is to be, relative */
+	char *until_metric;  /* owned: adaptive: a glob, or NULL: the workload's primary metrics */
 	enum basis basis;
 	char *basis_reason;	       /* owned: why this basis, one sentence */
 	char *cpu_model;	       /* owned */
@@ -133,6 +137,8 @@ struct boot_result {
 int boot_read(const struct run *run, const struct cell_record *cell, unsigned int boot, struct boot_result *ret,
 	      struct err *err);
 void boot_result_free(struct boot_result *result);
+/* May this outcome be tried again by --resume? What the guest decided stays. */
+bool outcome_owed(enum outcome outcome);
 /* The same without loading the stream's bytes into the result: for resume and progress. */
 enum outcome boot_outcome(const struct run *run, const struct cell_record *cell, unsigned int boot);
 
@@ -153,6 +159,27 @@ char *image_given_up(const struct run *run, const char *sha256);
 
 /* The numbers of an ok boot: the workload's and the generic ones. */
 int boot_measure(const struct cell_record *cell, const struct boot_result *boot, struct measures *ret, struct err *err);
+
+/* How far an adaptive cell is. */
+struct cell_rounds {
+	size_t boots;	   /* that exist or are owed: the rounds begun */
+	double half_width; /* of the widest metric in the rounds that are whole, relative; NAN: not known yet */
+	char *widest;	   /* owned: its name, or NULL */
+	bool done;	   /* no more will be added */
+};
+
+/* The boots of @cell that exist or are owed, 1 to this: of a cell that is not adaptive cell->boots, else as many as its rounds
+ * have come to. The first round is cell->boots; when every boot of all rounds has come to its end, whatever that was, the next
+ * one is as large as the spread says is needed for half_width, at least 1 and at most as many as there are, up to boots_most. So what
+ * exists follows from the results of the boots alone, not from when, where or by how many processes they were run.
+ *
+ * The width is that of the 95% interval of one cell's mean (t; on hardware the Hodges-Lehmann one), over logs as judge.h says; a metric
+ * known to within its resolution is narrow enough. It looks at the spread and at no other cell, so it stops no sooner where two
+ * cells happen to differ: stopping on a verdict would make false ones likelier with each look, and stopping on the spread
+ * does so only as far as a small sample underrates its own (measured: compare-seeds-test). */
+int cell_rounds(const struct run *run, const struct cell_record *cell, struct cell_rounds *ret, struct err *err);
+/* Only the number; cell->boots where nothing can be read. */
+size_t cell_boots(const struct run *run, const struct cell_record *cell);
 
 /* The first line of @console that tells of a crash (oops, panic, BUG, WARN, hung task, RCU stall) with up to 20 lines
  * behind it, or, where there is none (*ret_oom is set), of an OOM kill, or NULL; owned by the caller. */

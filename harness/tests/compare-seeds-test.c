@@ -216,6 +216,65 @@ static void company_is_corrected(void **state)
 	}
 }
 
+/* One cell, with boots until it is known to within @target; returns how many. */
+static size_t adaptive_cell(gsl_rng *rng, const struct pool *pool, double target, double *v)
+{
+	size_t n = 0, end = 3;
+
+	while (n < end) {
+		double logs[MOST_SEEDS];
+		struct stat_interval t;
+
+		for (; n < end; n++)
+			v[n] = pool->v[gsl_rng_uniform_int(rng, pool->n)];
+		for (size_t i = 0; i < n; i++)
+			logs[i] = log(v[i]);
+		t = stat_interval(logs, n, 0.95);
+		end = stat_next_round(n, expm1((t.high - t.low) / 2), target, MOST_SEEDS);
+	}
+	return n;
+}
+
+/* Stopping on the spread: how often a kernel that did not change is called changed then. Stopping on the verdict looks again after each boot
+ * until it has one, and has to fail. */
+static void boots_until_narrow(void **state)
+{
+	const struct compare_options any = { .effect = 0, .confidence = 0.95 };
+	struct pool pool = pool_read(recorded[0]);
+	gsl_rng *rng = gsl_rng_alloc(gsl_rng_taus2);
+	unsigned int seen = 0, peeked = 0;
+	double boots = 0;
+
+	(void)state;
+	gsl_rng_set(rng, 20261125);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		double base[MOST_SEEDS], other[MOST_SEEDS];
+		size_t a = adaptive_cell(rng, &pool, 4e-5, base), b = adaptive_cell(rng, &pool, 4e-5, other);
+		bool found = false;
+
+		boots += (double)(a + b) / 2;
+		for (size_t k = a; k < MOST_SEEDS; k++)
+			base[k] = pool.v[gsl_rng_uniform_int(rng, pool.n)];
+		for (size_t k = b; k < MOST_SEEDS; k++)
+			other[k] = pool.v[gsl_rng_uniform_int(rng, pool.n)];
+		for (size_t n = a < b ? a : b, k = 3; k <= MOST_SEEDS; k++) {
+			struct row row = { .metric = &insns };
+
+			judge(&row, base, other, k, BASIS_SIMULATED, NULL, &any);
+			found |= row.verdict <= VERDICT_LONGER;
+			seen += k == n && row.verdict <= VERDICT_LONGER;
+			free(row.reason);
+		}
+		peeked += found;
+	}
+	gsl_rng_free(rng);
+	printf("until +-0.004%%, %.1f boots: false verdicts at most %.2f%%; stopping at a verdict %.0f%%\n",
+	       boots / ROUNDS, 100 * rate_bound(seen, ROUNDS), 100.0 * peeked / ROUNDS);
+	assert_true(boots / ROUNDS > 3.5 && boots / ROUNDS < MOST_SEEDS);
+	assert_true(rate_bound(seen, ROUNDS) < DOCUMENTED);
+	assert_true(peeked > ROUNDS * DOCUMENTED);
+}
+
 /* What judge.h says of the three intervals of paired differences: how often each leaves 0 out although nothing changed, and how wide they
  * are beside t's. */
 static void intervals_beside_each_other(void **state)
@@ -268,9 +327,13 @@ static void intervals_beside_each_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_changed),	 cmocka_unit_test(narrow_intervals_are_seen),
-		cmocka_unit_test(what_changed_is_found), cmocka_unit_test(nothing_changed_on_hardware),
-		cmocka_unit_test(company_is_corrected),	 cmocka_unit_test(intervals_beside_each_other),
+		cmocka_unit_test(nothing_changed),
+		cmocka_unit_test(narrow_intervals_are_seen),
+		cmocka_unit_test(what_changed_is_found),
+		cmocka_unit_test(nothing_changed_on_hardware),
+		cmocka_unit_test(company_is_corrected),
+		cmocka_unit_test(boots_until_narrow),
+		cmocka_unit_test(intervals_beside_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,7 +189,7 @@ char *run_digest(const char *run_dir)
 	if (run_open(run_dir, &run, &err) < 0)
 		fail_msg("%s", err.msg);
 	for (size_t i = 0; i < run->n_cells; i++) {
-		for (unsigned int boot = 1; !run->cells[i].skip && boot <= run->cells[i].boots; boot++) {
+		for (unsigned int boot = 1; boot <= cell_boots(run, &run->cells[i]); boot++) {
 			struct boot_result result = { 0 };
 
 			if (boot_read(run, &run->cells[i], boot, &result, &err) < 0)

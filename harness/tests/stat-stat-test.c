@@ -151,13 +151,27 @@ static void test_pairs_needed(void **state)
 	assert_int_equal(stat_pairs_needed(1, 0, 0.95, 100), 0);
 }
 
+/* Caught: a round of none, one that more than doubles, one beyond the end. */
+static void test_next_round(void **state)
+{
+	(void)state;
+	assert_int_equal(stat_next_round(3, 0.01, 0.01, 20), 3);
+	assert_int_equal(stat_next_round(4, 0.012, 0.01, 20), 6); /* 4 * 1.44 */
+	assert_int_equal(stat_next_round(4, 0.0101, 0.01, 20), 5);
+	assert_int_equal(stat_next_round(4, 1, 0.01, 20), 8);
+	assert_int_equal(stat_next_round(16, 1, 0.01, 20), 20);
+	assert_int_equal(stat_next_round(20, 1, 0.01, 20), 20);
+	assert_int_equal(stat_next_round(1, INFINITY, 0.01, 20), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slope),	     cmocka_unit_test(test_quantiles),
 		cmocka_unit_test(test_t_table),	     cmocka_unit_test(test_deviation_certified),
 		cmocka_unit_test(test_paired_sleep), cmocka_unit_test(test_degenerate),
-		cmocka_unit_test(test_log_ratio),    cmocka_unit_test(test_pairs_needed),
+		cmocka_unit_test(test_log_ratio),    cmocka_unit_test(test_next_round),
+		cmocka_unit_test(test_pairs_needed),
 	};
 
 	return cmocka_run_group_tests_name("stat-stat", tests, NULL, NULL);
