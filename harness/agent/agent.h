@@ -49,6 +49,7 @@ struct agent {
 	char absent_setting[512];  /* the first that this kernel lacks, or "" */
 	char tmpfs_huge[32];	   /* an option for every tmpfs, "-": none; "": not even looked at */
 	char tmpfs_shows[32];	   /* what its mount must show, "-": anything */
+	bool swaps;		   /* swap is on: its counters are read */
 	char limit[32];		   /* memory.max of every phase; "" is never written */
 	char newroot[PATH_SIZE];   /* where the root file system is; "" before there is one */
 	struct identity as;	   /* of the programs that are started next */
@@ -76,6 +77,8 @@ void init_cgroups(struct agent *agent);
 void init_modules(struct agent *agent, const char *job);
 void init_port(struct agent *agent);
 void make_parents(const char *path);
+/* Does /proc/filesystems name @type? */
+bool has_filesystem(const char *type);
 /* Every tmpfs is given agent->tmpfs_huge, and what it then has is a setting, "mount/TARGET/huge". */
 void mount_step(struct agent *agent, const char *type, const char *target, const char *options);
 /* Remount @target with each of @values (blanks between) for huge=: SETTING "probed"; then as it was. */
@@ -160,6 +163,21 @@ size_t storage_list(struct agent *agent, char *buf, size_t size);
 ssize_t folios_list(struct agent *agent, const char *pids, char *buf, size_t size);
 /* The page cache of the files that match @pattern, too. */
 void folios_cache(struct agent *agent, const char *pattern);
+
+/* ---- disk.c: block devices for the workload ---- */
+#define DISK_DIR "/disk/"	      /* NAME: a link to its folder in /sys/block */
+#define DISK_BACKING "/disk.backing/" /* NAME: the tmpfs of a loop device */
+bool disk_kind_known(const char *name);
+/* Make or find the device of @kind, of @bytes, that is called @name from now on: /dev/NAME, DISK_DIR NAME. @attributes:
+ * ATTR=VALUE, ends with NULL. */
+void disk_step(struct agent *agent, const char *name, const char *kind, uint64_t bytes, char *const attributes[]);
+/* Does a device of @kind (and with that name, unless NULL) hold a page for each of its blocks, and for good? */
+bool disk_filled(const char *kind, const char *dev, uint64_t *ret_bytes);
+/* Mount /dev/NAME; what the kernel shows of it are the settings mount/TARGET/options and, unless @block is "-", block_size. */
+void attach_step(struct agent *agent, const char *type, const char *name, const char *target, const char *options,
+		 const char *block);
+void bind_step(struct agent *agent, const char *from, const char *to);
+void swapon_step(struct agent *agent, const char *name, uint64_t bytes);
 
 /* ---- exec.c: one program ---- */
 struct exec_result {

@@ -263,6 +263,9 @@ void snapshot_take(struct agent *agent, struct snapshot *snapshot, unsigned int 
 	}
 	for (size_t i = 0; what & SNAPSHOT_CGROUP && i < sizeof(cgroup_files) / sizeof(cgroup_files[0]); i++)
 		add_file(agent, snapshot, cgroup_files[i], counted_path(agent, cgroup_files[i], path), NULL);
+	if (what & SNAPSHOT_CGROUP && agent->swaps)
+		add_file(agent, snapshot, "cgroup/memory.swap.current",
+			 counted_path(agent, "cgroup/memory.swap.current", path), NULL);
 	for (unsigned int i = 0; i < n_watches; i++) {
 		if (!watches[i].state || what & SNAPSHOT_STATE)
 			add_file(agent, snapshot, watches[i].path, agent_path(agent, watches[i].path, path),

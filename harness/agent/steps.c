@@ -51,6 +51,27 @@ static void run_mount(struct agent *agent, char *const words[])
 	mount_step(agent, words[1], words[2], words[3]);
 }
 
+static void run_disk(struct agent *agent, char *const words[])
+{
+	disk_step(agent, words[1], words[2], strtoull(words[3], NULL, 10), words + 4);
+}
+
+static void run_attach(struct agent *agent, char *const words[])
+{
+	attach_step(agent, words[1], words[2], words[3], words[4], words[5]);
+}
+
+static void run_bind(struct agent *agent, char *const words[])
+{
+	bind_step(agent, words[1], words[2]);
+	agent->tmp_mounted |= strcmp(words[2], "/tmp") == 0;
+}
+
+static void run_swapon(struct agent *agent, char *const words[])
+{
+	swapon_step(agent, words[1], strtoull(words[2], NULL, 10));
+}
+
 static void run_set(struct agent *agent, char *const words[])
 {
 	setting_apply(agent, words[1], words[2], strcmp(words[3], "may") == 0);
@@ -383,6 +404,46 @@ static void run_exec(struct agent *agent, char *const words[])
 	judge_exec(agent, words, &result);
 }
 
+/* All of it goes: nothing of it is to be had in memory while a workload runs. */
+static void remove_programs(const char *program)
+{
+	char dir[PATH_SIZE], path[PATH_SIZE + 256];
+	struct dirent *entry;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(program, '/') - program), program);
+	d = opendir(dir);
+	while (d && (entry = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		if (entry->d_name[0] != '.')
+			unlink(path);
+	}
+	if (d)
+		closedir(d);
+	rmdir(dir);
+}
+
+static void run_make(struct agent *agent, char *const words[])
+{
+	static const char cgroup[] = "make";
+	struct exec_result result;
+	char line[256], reason[1024];
+
+	if (agent->fake)
+		return;
+	snprintf(agent->phase, sizeof(agent->phase), "%s", cgroup);
+	if (agent->cgroups && mkdir(CGROUP_ROOT "/make", 0755) < 0 && errno != EEXIST)
+		agent_fail(agent, "cannot make the cgroup %s: %s", cgroup, strerror(errno));
+	exec_program(agent, words + 2, strtoull(words[1], NULL, 10), NULL, NULL, &result);
+	agent->phase[0] = '\0';
+	remove_programs(words[2]);
+	if (result.ok)
+		return;
+	last_line(result.output, result.output_len, line, sizeof(line));
+	snprintf(reason, sizeof(reason), "no file system could be made: %s: %s", result.status, line);
+	agent_end(agent, "settings-failed", reason);
+}
+
 /* What reading all this costs: two snapshots as around a sample, and nothing between them. The usage is the agent's own.
  * One before them is thrown away: with it ends what making the cgroup and opening its files for the first time left to
  * be done. */
@@ -491,6 +552,11 @@ static const struct verb verbs[] = {
 	{ "expect", 3, 3, run_expect, false },
 	{ "mount", 4, 4, run_mount, true },
 	{ "tmpfs", 3, 4, run_tmpfs, true },
+	{ "disk", 4, JOB_WORDS_MAX, run_disk, true },
+	{ "make", 3, JOB_WORDS_MAX, run_make, false },
+	{ "attach", 6, 6, run_attach, false },
+	{ "bind", 3, 3, run_bind, false },
+	{ "swapon", 3, 3, run_swapon, true },
 	{ "set", 4, 4, run_set, true },
 	{ "check", 3, 3, run_check, true },
 	{ "knob", 2, 2, run_knob, true },
@@ -609,10 +675,38 @@ static const char *check_service(char *const words[])
 	return NULL;
 }
 
+/* A disk's name is a part of paths. */
+static bool is_disk(const char *s)
+{
+	return is_phase(s) && strlen(s) < 32;
+}
+
+static const char *check_disk(char *const words[], int n)
+{
+	if (strcmp(words[0], "disk") == 0) {
+		if (!is_disk(words[1]) || !disk_kind_known(words[2]) || !is_number(words[3]))
+			return "a disk is a name, a kind and a size in bytes";
+		for (int i = 4; i < n; i++) {
+			if (!strchr(words[i], '=') || words[i][0] == '=' || words[i][0] == '.' || strchr(words[i], '/'))
+				return "a disk's attributes are ATTR=VALUE";
+		}
+	}
+	if (strcmp(words[0], "make") == 0 && (!is_number(words[1]) || strlen(words[1]) > 9 || !is_path(words[2])))
+		return "a program that makes a file system is a timeout and an absolute path";
+	if (strcmp(words[0], "attach") == 0 && (!is_disk(words[2]) || !is_path(words[3])))
+		return "a disk is attached by its name to an absolute path";
+	if (strcmp(words[0], "bind") == 0 && (!is_path(words[1]) || !is_path(words[2])))
+		return "what is bound are absolute paths";
+	if (strcmp(words[0], "swapon") == 0 && (!is_disk(words[1]) || !is_number(words[2])))
+		return "swap is a disk's name and its size in bytes";
+	return NULL;
+}
+
 const char *step_check(char *const words[], int n)
 {
 	static const char *const musts[] = { "must", "may", NULL };
 	static const char *const looks[] = { "watch", "look", "knob", "check", "probe", "cache", NULL };
+	const char *why;
 	const struct verb *verb = n > 0 ? find_verb(words[0]) : NULL;
 
 	if (!verb)
@@ -629,6 +723,9 @@ const char *step_check(char *const words[], int n)
 		return "a setting is an absolute path, a value, and must or may";
 	if (one_of(verb->name, looks) && !is_path(words[1]))
 		return "what is looked at is an absolute path";
+	why = check_disk(words, n);
+	if (why)
+		return why;
 	if (strcmp(verb->name, "limit") == 0 && strcmp(words[1], "max") != 0 && !is_number(words[1]))
 		return "a limit is a number of bytes, or max";
 	if (strcmp(verb->name, "fragment") == 0 && (!is_number(words[1]) || !is_number(words[2])))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the guest's memory holds as a disk would: memory file systems and block devices in memory. A reader needs it to
- * tell a workload's memory from its files. Says only what the kernel says; how much a device of null_blk or brd has
- * allocated is in no file, so that is "-", never 0. */
+ * tell a workload's memory from its files. Says only what the kernel says: how much a device of null_blk or brd has allocated is in
+ * no file, so that is "-", never 0, unless it was filled to its end (disk.c). */
 #include "agent/agent.h"
 
 #include <inttypes.h>
@@ -86,7 +86,8 @@ static void add_mounts(struct list *list)
 		for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 			if (strcmp(type, types[i]) == 0 &&
 			    (list->agent->fake || (stat(target, &st) == 0 && !seen_before(st.st_dev, seen, &n_seen))))
-				add_mount(list, type, target);
+				add_mount(list, strncmp(target, DISK_BACKING, strlen(DISK_BACKING)) ? type : "loop",
+					  target);
 		}
 	}
 }
@@ -131,23 +132,25 @@ static void add_zram(void *arg, const char *path)
 static void add_brd(void *arg, const char *path)
 {
 	char name[64];
-	uint64_t sectors = file_number(path, 0);
+	uint64_t sectors = file_number(path, 0), used = UNKNOWN;
 
 	folder_name(path, name, sizeof(name));
-	add_line(arg, "brd", name, UNKNOWN, sectors == UNKNOWN ? UNKNOWN : sectors * 512);
+	disk_filled("brd", strcmp(name, "ram0") == 0 ? NULL : name, &used);
+	add_line(arg, "brd", name, used, sectors == UNKNOWN ? UNKNOWN : sectors * 512);
 }
 
 static void add_null_blk(void *arg, const char *path)
 {
 	char name[64], size[PATH_SIZE + 16];
-	uint64_t mib;
+	uint64_t mib, used = UNKNOWN;
 
 	if (file_number(path, 0) != 1)
 		return;
 	folder_name(path, name, sizeof(name));
 	snprintf(size, sizeof(size), "%.*s/size", (int)(strrchr(path, '/') - path), path);
 	mib = file_number(size, 0);
-	add_line(arg, "null_blk", name, UNKNOWN, mib == UNKNOWN ? UNKNOWN : mib << 20);
+	disk_filled("null_blk", name, &used);
+	add_line(arg, "null_blk", name, used, mib == UNKNOWN ? UNKNOWN : mib << 20);
 }
 
 size_t storage_list(struct agent *agent, char *buf, size_t size)

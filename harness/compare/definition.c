@@ -23,7 +23,7 @@ static const struct rule {
 	{ "kernel.packages", NULL, SEVERITY_NOTE, true }, /* origin has their version, recipe their digest */
 	{ "kernel.compiler", NULL, SEVERITY_TIME, false },
 	{ "kernel.*", "kernels", SEVERITY_ALL, false },
-	{ "command_line", "kernels folios", SEVERITY_ALL, false }, /* `append`, and words of a profile */
+	{ "command_line", "kernels folios storages", SEVERITY_ALL, false }, /* `append`, and words of a profile */
 	{ "cpu_model", NULL, SEVERITY_TIME, false },
 	{ "folio.*", "folios", SEVERITY_ALL, false },
 	{ "workload.*", "workloads", SEVERITY_ALL, false },
@@ -31,13 +31,16 @@ static const struct rule {
 	{ "programs.lib/modules/*", NULL, SEVERITY_NOTE, true }, /* kernel.modules is the digest over them */
 	{ "programs.root.image", NULL, SEVERITY_NOTE, true },	 /* rootfs.sha256 is its digest */
 	{ "rootfs.*", "workloads", SEVERITY_ALL, false },
+	{ "programs.mkfs/*", NULL, SEVERITY_NOTE, true },	 /* storage.tools has their versions and digests */
 	{ "programs.*", "workloads", SEVERITY_TIME, false },
 	{ "guest.accel", NULL, SEVERITY_NOTE, false }, /* the basis that came of it has its own rule */
 	{ "guest.timeout*", NULL, SEVERITY_NOTE, false },
 	{ "guest.*", NULL, SEVERITY_ALL, false },
+	{ "storage.packages", NULL, SEVERITY_NOTE, true }, /* tools has the digest of what came out of them */
+	{ "storage.*", "storages", SEVERITY_ALL, false },
 	{ "limit", "limit", SEVERITY_ALL, false },
 	{ "trials.*", NULL, SEVERITY_NOTE, false },
-	{ "knobs.*", "folios", SEVERITY_NOTE, false },
+	{ "knobs.*", "folios storages", SEVERITY_NOTE, false },
 	/* the same QEMU repeats to the bit on any host, another version gives other values (reference/lab.md) */
 	{ "host.qemu_version", NULL, SEVERITY_TIME, false },
 	{ "host.sealed", NULL, SEVERITY_TIME, false },
@@ -115,6 +118,8 @@ static void note(struct walk *w, const char *path, const json_t *a, const json_t
 		w->facts->time_confounder = d->path;
 	if (starts_with(path, "folio."))
 		w->facts->folios_differ = true;
+	if (starts_with(path, "storage."))
+		w->facts->storages_differ = true;
 }
 
 static void walk(struct walk *w, const char *path, const json_t *a, const json_t *b)

@@ -63,7 +63,7 @@ static bool percent_value(const json_t *v, double *ret)
 
 static int gate_read(const json_t *o, size_t number, struct gate *g, struct err *err)
 {
-	static const char *const axes[] = { "kernels", "folios", "workloads", "limit" };
+	static const char *const axes[] = { "kernels", "folios", "workloads", "storages", "limit" };
 	size_t n_limits = 0;
 
 	*g = (struct gate){

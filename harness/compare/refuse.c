@@ -34,6 +34,8 @@ static char *refuse_time(const struct pair_facts *f, bool pages_differ)
 		return xstrdup("page sizes differ: instructions are shown, not judged");
 	if (f->folios_differ)
 		return xstrdup("folio profiles differ: instructions are shown, not judged");
+	if (f->storages_differ)
+		return xstrdup("storage profiles differ: instructions are shown, not judged");
 	return NULL;
 }
 

@@ -10,6 +10,7 @@ struct pair_facts {
 	const struct cell_record *base, *other;
 	bool base_inert, other_inert;
 	bool folios_differ;	     /* the profiles' definitions do */
+	bool storages_differ;	     /* the storage profiles' do */
 	const char *confounder;	     /* path of a difference of SEVERITY_ALL, or NULL */
 	const char *time_confounder; /* of SEVERITY_TIME, or NULL */
 };

@@ -185,25 +185,36 @@ static void put_stream(xmlTextWriter *w, const struct domain *d)
 	close_element(w);
 }
 
-/* Found in the guest by its serial number. The lock stays off: many guests read one image, and a cache may be read-only. */
-static void put_root_disk(xmlTextWriter *w, const struct domain *d)
+/* On bus 0 too, behind the stream's controller. Found in the guest by its serial number. What is read-only has no lock: many
+ * guests read one image, and a cache may be read-only. */
+static void put_disk(xmlTextWriter *w, const struct domain_disk *disk, size_t i)
 {
+	const char target[] = { 'v', 'd', (char)('a' + i), '\0' };
+	char slot[8];
+
+	snprintf(slot, sizeof(slot), "0x%02zx", i + 2);
 	open_element(w, "disk");
 	attribute(w, "type", "file");
 	attribute(w, "device", "disk");
 	open_element(w, "driver");
 	attribute(w, "name", "qemu");
 	attribute(w, "type", "raw");
+	if (disk->cache) {
+		attribute(w, "cache", disk->cache);
+		attribute(w, "discard", "unmap");
+	}
 	close_element(w);
-	empty_element(w, "source", "file", d->root_path);
+	empty_element(w, "source", "file", disk->path);
 	open_element(w, "target");
-	attribute(w, "dev", "vda");
+	attribute(w, "dev", target);
 	attribute(w, "bus", "virtio");
 	close_element(w);
-	text_element(w, "serial", JOB_ROOT_SERIAL);
-	open_element(w, "readonly");
-	close_element(w);
-	put_pci_address(w, "0x02");
+	text_element(w, "serial", disk->serial);
+	if (disk->read_only) {
+		open_element(w, "readonly");
+		close_element(w);
+	}
+	put_pci_address(w, slot);
 	close_element(w);
 }
 
@@ -219,10 +230,15 @@ static void put_absent(xmlTextWriter *w)
 
 static void put_devices(xmlTextWriter *w, const struct domain *d)
 {
+	const struct domain_disk root = { .path = d->root_path, .serial = JOB_ROOT_SERIAL, .read_only = true };
+	size_t place = 0;
+
 	open_element(w, "devices");
 	text_element(w, "emulator", d->qemu);
 	if (d->root_path)
-		put_root_disk(w, d);
+		put_disk(w, &root, place++);
+	for (size_t i = 0; i < d->n_disks; i++)
+		put_disk(w, &d->disks[i], place++);
 	put_stream_controller(w);
 	put_serial(w, d);
 	put_stream(w, d);

@@ -7,6 +7,12 @@
 
 #include "store/metric.h"
 
+struct domain_disk {
+	const char *path, *serial; /* a raw file; what the guest finds it by */
+	const char *cache;	   /* QEMU's cache mode, NULL: its own */
+	bool read_only;
+};
+
 struct domain {
 	const char *name; /* borrowed, as all; unique per attempt */
 	const char *uuid; /* NULL: libvirt's choice */
@@ -18,6 +24,8 @@ struct domain {
 	const char *plugin;	  /* NULL, or the value of QEMU's -plugin: what counts without the guest's knowledge */
 	const char *root_path;	  /* a root file system's image, as a read-only virtio disk; NULL: none */
 	const char *gdb_path;	  /* a unix socket for QEMU's gdb server; NULL: none */
+	const struct domain_disk *disks; /* virtio-blk; none in a sealed guest */
+	size_t n_disks;
 	uint64_t memory_bytes, cpus, seed;
 	enum basis basis; /* simulated: TCG, -icount shift=1,sleep=off (on, with a pty); emulated: TCG; hardware: KVM */
 };

@@ -421,8 +421,10 @@ static void run_line(struct fake *f, char *const *words, int n)
 		snapshot(f, "", "idle", "0", "idle");
 	else if (strcmp(words[0], "exec") == 0 && n >= 6)
 		run_exec(f, words, n);
-	else if (strcmp(words[0], "mount") != 0 && strcmp(words[0], "job") != 0 && strcmp(words[0], "shell") != 0 &&
-		 strcmp(words[0], "module") != 0 && strcmp(words[0], "tmpfs") != 0)
+	else if (strcmp(words[0], "mount") != 0 && strcmp(words[0], "disk") != 0 && strcmp(words[0], "make") != 0 &&
+		 strcmp(words[0], "attach") != 0 && strcmp(words[0], "bind") != 0 && strcmp(words[0], "swapon") != 0 &&
+		 strcmp(words[0], "job") != 0 && strcmp(words[0], "shell") != 0 && strcmp(words[0], "module") != 0 &&
+		 strcmp(words[0], "tmpfs") != 0)
 		end(f, "agent-failed", "not a verb of this agent");
 }
 

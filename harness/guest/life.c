@@ -82,10 +82,16 @@ static void name_domain(struct life *life)
 static void remove_leftovers(const struct life *life)
 {
 	for (unsigned int n = 1; n < life->options.attempt; n++) {
-		_cleanup_free_ char *path = xasprintf("%s/cells/%s/%u/%u/initramfs", life->options.run,
-						      life->options.cell, life->options.boot, n);
+		_cleanup_free_ char *dir =
+			xasprintf("%s/cells/%s/%u/%u", life->options.run, life->options.cell, life->options.boot, n);
+		_cleanup_free_ char *path = path_join(dir, "initramfs");
 
 		unlink(path);
+		for (size_t i = 0; i < life->cell.n_disks; i++) {
+			_cleanup_free_ char *disk = xasprintf("%s/%s.disk", dir, life->cell.disks[i].name);
+
+			unlink(disk);
+		}
 	}
 }
 
@@ -120,6 +126,18 @@ static int set_gdb_path(struct life *life, struct err *err)
 	return 0;
 }
 
+static void name_disks(struct life *life)
+{
+	life->disks = xcalloc(life->cell.n_disks, sizeof(*life->disks));
+	for (size_t i = 0; i < life->cell.n_disks; i++) {
+		const struct cell_disk *d = &life->cell.disks[i];
+
+		life->disks[i] = (struct domain_disk){ .path = xasprintf("%s/%s.disk", life->dir, d->name),
+						       .serial = d->name,
+						       .cache = d->cache };
+	}
+}
+
 int life_open(const struct life_options *options, struct life *life, struct err *err)
 {
 	uint64_t deadline_s;
@@ -142,6 +160,7 @@ int life_open(const struct life_options *options, struct life *life, struct err 
 	life->stream_path = path_join(life->dir, "stream");
 	life->console_path = path_join(life->dir, "console.log");
 	life->initramfs_path = path_join(life->dir, "initramfs");
+	name_disks(life);
 	/* addresses as System.map and vmlinux have them */
 	if (options->gdb)
 		life->command_line = xasprintf("%s nokaslr", life->cell.command_line);
@@ -281,6 +300,27 @@ static int write_initramfs(struct life *life, struct err *err)
 	return sha256_file(life->initramfs_path, life->initramfs_sha256, err);
 }
 
+/* Sparse: the guest makes of them what it wants. */
+static int write_disks(struct life *life, struct err *err)
+{
+	const struct cell_record *cell = &life->cell;
+
+	for (size_t i = 0; i < cell->n_disks && !life->options.fake; i++) {
+		const char *path = life->disks[i].path;
+		_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+		if (fd < 0 || ftruncate(fd, (off_t)cell->disks[i].bytes) < 0)
+			return err_set_errno(err, ERR_HOST, "%s", path);
+	}
+	return 0;
+}
+
+static void remove_disks(const struct life *life)
+{
+	for (size_t i = 0; life->disks && i < life->cell.n_disks; i++)
+		unlink(life->disks[i].path);
+}
+
 int life_files(struct life *life, struct err *err)
 {
 	const struct cell_record *cell = &life->cell;
@@ -293,6 +333,8 @@ int life_files(struct life *life, struct err *err)
 		if (check_file(cell->programs[i].host_path, cell->programs[i].sha256, "program", err) < 0)
 			return -1;
 	if (write_job(life, err) < 0)
+		return -1;
+	if (write_disks(life, err) < 0)
 		return -1;
 	if (!life->options.fake && write_initramfs(life, err) < 0)
 		return -1;
@@ -338,6 +380,8 @@ void life_domain(struct life *life, const char *qemu, const char *qemu_version, 
 		.console_path = life->options.shell ? NULL : life->console_path,
 		.root_path = disk ? disk->host_path : NULL,
 		.gdb_path = life->gdb_path,
+		.disks = life->disks,
+		.n_disks = cell->n_disks,
 		.memory_bytes = cell->memory_bytes,
 		.cpus = cell->cpus,
 		.seed = life->options.boot,
@@ -521,6 +565,7 @@ int life_write_done(struct life *life, enum stop stop, const char *message, stru
 		settle_name(life, early[i]);
 	write_artifacts(life);
 	unlink(life->initramfs_path);
+	remove_disks(life);
 	set_string(o, "stop", stop_names[stop]);
 	if (message && *message)
 		set_string(o, "message", message);
@@ -553,6 +598,10 @@ void life_close(struct life *life)
 {
 	if (life->initramfs_path)
 		unlink(life->initramfs_path);
+	remove_disks(life);
+	for (size_t i = 0; life->disks && i < life->cell.n_disks; i++)
+		free((char *)(uintptr_t)life->disks[i].path);
+	free(life->disks);
 	cell_record_free(&life->cell);
 	free(life->dir);
 	free(life->stream_path);

@@ -48,6 +48,7 @@ struct life {
 	char *dir;		 /* owned: the attempt's directory, absolute; NULL before the claim */
 	unsigned int attempt;
 	char *stream_path, *console_path, *initramfs_path; /* owned */
+	struct domain_disk *disks;			   /* owned, with their paths: of cell.disks */
 	char *plugin;					   /* owned: -plugin's value; NULL: none */
 	char *job;					   /* owned: /job of this guest */
 	char *command_line, *gdb_path;			   /* owned; NULL without options.gdb */

@@ -41,7 +41,7 @@ int parse_guest(struct parsing *p, const struct section *s, const struct node *k
 	return 0;
 }
 
-static int check_label(const struct parsing *p, const struct node *key, struct err *err)
+int check_label(const struct parsing *p, const struct node *key, struct err *err)
 {
 	if (label_valid(key->value))
 		return 0;
@@ -50,8 +50,7 @@ static int check_label(const struct parsing *p, const struct node *key, struct e
 			    QUOTED(key->value));
 }
 
-/* The place of @name's value in @map, which holds it. */
-static struct place value_at(const struct node *map, const char *name)
+struct place value_at(const struct node *map, const char *name)
 {
 	return node_key(map, name)->next->at;
 }
@@ -509,11 +508,12 @@ static int parse_skip(struct parsing *p, const struct section *s, const struct n
 	rule->line = (int)node->at.line;
 	if (options_parse(p->src, node, "a skip rule", node->at, s->options, rule, err) < 0)
 		return -1;
-	if (!rule->kernels.n && !rule->folios.n && !rule->workloads.n && !rule->limits.n)
+	if (!rule->kernels.n && !rule->folios.n && !rule->workloads.n && !rule->storages.n && !rule->limits.n)
 		return source_error(p->src, err, node->at,
 				    "this rule skips every cell; name some 'kernels', 'folios' or 'workloads'");
 	if (check_labels(p, node, "kernels", &axes->kernels, err) < 0 ||
 	    check_labels(p, node, "folios", &axes->folios, err) < 0 ||
+	    check_labels(p, node, "storages", &axes->storages, err) < 0 ||
 	    check_labels(p, node, "limit", &axes->limits, err) < 0)
 		return -1;
 	return check_labels(p, node, "workloads", &axes->workloads, err);

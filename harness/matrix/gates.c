@@ -6,7 +6,7 @@
 #include "matrix/labels.h"
 #include "matrix/sections.h"
 
-static const char *const gate_axes[] = { "kernels", "folios", "workloads", "limit", NULL };
+static const char *const gate_axes[] = { "kernels", "folios", "workloads", "storages", "limit", NULL };
 static const char *const gate_bases[] = { "baseline", NULL };
 
 const struct option_def gate_options[] = {
@@ -57,6 +57,10 @@ const struct option_def gate_options[] = {
 	  .type = OPT_STRINGS,
 	  .offset = offsetof(struct gate_rule, workloads),
 	  .help = "Labels of workloads; all if not given." },
+	{ .key = "storages",
+	  .type = OPT_STRINGS,
+	  .offset = offsetof(struct gate_rule, storages),
+	  .help = "Labels of storage profiles; all if not given." },
 	{ .key = "limit",
 	  .type = OPT_STRINGS,
 	  .offset = offsetof(struct gate_rule, limits),
@@ -114,7 +118,7 @@ static int check_keys(const struct parsing *p, const struct node *node, const st
 static int parse_gate(struct parsing *p, const struct section *s, const struct node *node, const struct axes *axes,
 		      struct err *err)
 {
-	const struct axis *each[] = { &axes->kernels, &axes->folios, &axes->workloads, &axes->limits };
+	const struct axis *each[] = { &axes->kernels, &axes->folios, &axes->workloads, &axes->storages, &axes->limits };
 	struct gate_rule *rule = VEC_PUSH(p->matrix->gates, p->matrix->n_gates);
 
 	rule->line = (int)node->at.line;

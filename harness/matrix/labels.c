@@ -35,12 +35,13 @@ void axes_make(const struct matrix *m, struct axes *axes)
 	AXIS_MAKE(&axes->kernels, m->kernels, m->n_kernels);
 	AXIS_MAKE(&axes->folios, m->folios, m->n_folios);
 	AXIS_MAKE(&axes->workloads, m->workloads, m->n_workloads);
+	AXIS_MAKE(&axes->storages, m->storages, m->n_storages);
 	AXIS_MAKE(&axes->limits, m->limits, m->n_limits);
 }
 
 void axes_free(struct axes *axes)
 {
-	struct axis *each[] = { &axes->kernels, &axes->folios, &axes->workloads, &axes->limits };
+	struct axis *each[] = { &axes->kernels, &axes->folios, &axes->workloads, &axes->storages, &axes->limits };
 
 	for (size_t i = 0; i < ARRAY_SIZE(each); i++) {
 		free(each[i]->labels);

@@ -13,7 +13,7 @@ struct axis {
 
 /* The axes in the order of a cell's id. */
 struct axes {
-	struct axis kernels, folios, workloads, limits;
+	struct axis kernels, folios, workloads, storages, limits;
 };
 
 void axes_make(const struct matrix *matrix, struct axes *axes);

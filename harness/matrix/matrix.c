@@ -63,12 +63,14 @@ static int check_cells(const struct parsing *p, struct err *err)
 	size_t n = 0;
 
 	if (!__builtin_mul_overflow(m->n_kernels, m->n_folios, &n) && !__builtin_mul_overflow(n, m->n_workloads, &n) &&
+	    !__builtin_mul_overflow(n, m->n_storages ? m->n_storages : 1, &n) &&
 	    !__builtin_mul_overflow(n, m->n_limits ? m->n_limits : 1, &n) && n <= MATRIX_CELLS_MAX)
 		return 0;
 	return source_error(
 		p->src, err, node_key(p->root, "workloads")->at,
-		"%zu kernels x %zu folio profiles x %zu workloads%s are more than %d cells; split the matrix",
-		m->n_kernels, m->n_folios, m->n_workloads, m->n_limits ? " x limits" : "", MATRIX_CELLS_MAX);
+		"%zu kernels x %zu folio profiles x %zu workloads%s%s are more than %d cells; split the matrix",
+		m->n_kernels, m->n_folios, m->n_workloads, m->n_storages ? " x storages" : "",
+		m->n_limits ? " x limits" : "", MATRIX_CELLS_MAX);
 }
 
 int matrix_parse_bytes(const char *text, size_t len, const char *path, struct matrix **ret_matrix, struct err *err)
@@ -144,6 +146,11 @@ void matrix_free(struct matrix *m)
 	for (size_t i = 0; i < m->n_gates; i++)
 		options_free(gate_options, &m->gates[i]);
 	free(m->gates);
+	for (size_t i = 0; i < m->n_storages; i++) {
+		options_free(storage_options, &m->storages[i]);
+		free(m->storages[i].label);
+	}
+	free(m->storages);
 	for (size_t i = 0; i < m->n_limits; i++)
 		free(m->limits[i].label);
 	free(m->limits);

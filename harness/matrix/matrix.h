@@ -80,6 +80,29 @@ struct folio_profile {
 
 enum folio_state { STATE_FRESH, STATE_FRAGMENTED };
 
+enum storage_where { WHERE_TMPFS, WHERE_LOOP, WHERE_BRD, WHERE_NULL_BLK, WHERE_VIRTIO };
+enum storage_fs { FS_RAW, FS_EXT4, FS_XFS, FS_BTRFS };
+enum storage_swap { SWAP_NULL_BLK, SWAP_ZRAM, SWAP_VIRTIO };
+
+/* A storage profile: a file system for the workload, a swap device, or both. As in a folio profile, -1, 0 and NULL mean that
+ * the matrix says nothing. What it is in a guest: run/storage.c. */
+struct storage_profile {
+	char *label; /* owned */
+	int line;
+	int where; /* enum storage_where; -1: no file system of its own, /tmp stays a tmpfs */
+	uint64_t bytes;
+	int fs; /* enum storage_fs; set for every `where` but tmpfs */
+	uint64_t block_bytes, sector_bytes;
+	struct string_list mount;
+	struct maybe_u64 latency_us, read_ahead_kb;
+	uint64_t mbps;
+	int scheduler, discard, cache;
+	int swap; /* enum storage_swap; -1: none */
+	uint64_t swap_bytes;
+	int zram_algorithm, zswap, zswap_compressor;
+	uint64_t zswap_max_pool_percent;
+};
+
 struct workload_spec {
 	char *label; /* owned */
 	int line;
@@ -113,7 +136,7 @@ struct trials {
 
 /* Selects cells: every given list must hold the cell's label. */
 struct skip_rule {
-	struct string_list kernels, folios, workloads, limits;
+	struct string_list kernels, folios, workloads, storages, limits;
 	char *why; /* owned */
 	int line;
 };
@@ -125,7 +148,7 @@ struct gate_rule {
 	int along;   /* an index into gate_axes, or -1: a cell against itself in a baseline run */
 	char *from;  /* owned: the base's label on that axis, or NULL: the first */
 	int against; /* an index into gate_bases, or -1 */
-	struct string_list kernels, folios, workloads, limits;
+	struct string_list kernels, folios, workloads, storages, limits;
 	bool allow_unclear;
 	char *why; /* owned, or NULL */
 	int line;
@@ -140,6 +163,8 @@ struct matrix {
 	size_t n_folios;
 	struct workload_spec *workloads;
 	size_t n_workloads;
+	struct storage_profile *storages;
+	size_t n_storages; /* 0: no such axis */
 	struct memory_limit *limits;
 	size_t n_limits; /* 0: no such axis */
 	struct trials trials;
@@ -154,7 +179,8 @@ struct matrix {
 #define MATRIX_CELLS_MAX 1000000
 
 /* The option tables, for serialising a cell's definition with options_json(). */
-extern const struct option_def guest_options[], kernel_options[], folio_options[], trials_options[], gate_options[];
+extern const struct option_def guest_options[], kernel_options[], folio_options[], storage_options[], trials_options[],
+	gate_options[];
 
 /* Parse @text (file name @path for messages and relative paths). Errors are ERR_CONFIG and read
  *   FILE:LINE:COL: SENTENCE
@@ -190,12 +216,13 @@ char *matrix_help(void);
 
 /* One point. */
 struct cell {
-	char *id;			  /* owned: KERNEL.FOLIO.WORKLOAD[.LIMIT] by label */
+	char *id;			  /* owned: KERNEL.FOLIO.WORKLOAD[.STORAGE][.LIMIT] by label */
 	const struct kernel_spec *kernel; /* borrowed from the matrix, as the rest */
 	const struct folio_profile *folio;
 	const struct workload_spec *workload;
-	const struct memory_limit *limit; /* NULL: the matrix has no such axis */
-	char *skip;			  /* owned: why it will not run, or NULL */
+	const struct storage_profile *storage; /* NULL: the matrix has no such axis */
+	const struct memory_limit *limit;      /* NULL: the matrix has no such axis */
+	char *skip;			       /* owned: why it will not run, or NULL */
 };
 
 /* The product in matrix order (kernels outermost), @skip from the skip rules only (the first that selects the

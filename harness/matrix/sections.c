@@ -212,6 +212,10 @@ const struct option_def skip_options[] = {
 	  .type = OPT_STRINGS,
 	  .offset = offsetof(struct skip_rule, workloads),
 	  .help = "Labels of workloads; all if not given." },
+	{ .key = "storages",
+	  .type = OPT_STRINGS,
+	  .offset = offsetof(struct skip_rule, storages),
+	  .help = "Labels of storage profiles; all if not given." },
 	{ .key = "limit",
 	  .type = OPT_STRINGS,
 	  .offset = offsetof(struct skip_rule, limits),
@@ -235,8 +239,15 @@ const struct section sections[] = {
 	  parse_folios },
 	{ "workloads", SECTION_WORKLOAD, NULL, true, "The third axis. LABEL: { WORKLOAD: { parameters } }",
 	  parse_workloads },
+	{ "storages", SECTION_LABELS, storage_options, false,
+	  "An axis, if it is given: the file system that the workload's files are in, on a device in the guest's "
+	  "memory "
+	  "or on the host, and swap. Cells are 64k.off.files.ext4. Devices in memory are allocated whole before "
+	  "anything "
+	  "is measured, and are never counted as the workload's. The file system is mounted on /storage and on /tmp.",
+	  parse_storages },
 	{ "limit", SECTION_LIST, NULL, false,
-	  "The fourth axis, if it is given: memory.max of the workload's cgroup, whole MiB or none. [none, 192MiB] "
+	  "The last axis, if it is given: memory.max of the workload's cgroup, whole MiB or none. [none, 192MiB] "
 	  "makes "
 	  "cells 64k.off.faults.none and 64k.off.faults.192m. A workload that does not fit is killed as a whole.",
 	  parse_limits },

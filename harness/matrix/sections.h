@@ -37,6 +37,10 @@ struct section {
 const char *section_shape_help(enum section_shape shape);
 
 extern const struct option_def skip_options[];
+/* ERR_CONFIG unless @key may be a label of an axis. */
+int check_label(const struct parsing *p, const struct node *key, struct err *err);
+/* The place of @name's value in @map, which holds it. */
+struct place value_at(const struct node *map, const char *name);
 /* Every label that @rule names under @key must be one of @axis. */
 struct axis;
 struct axes;
@@ -62,6 +66,8 @@ int parse_folios(struct parsing *p, const struct section *s, const struct node *
 		 struct err *err);
 int parse_workloads(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
 		    struct err *err);
+int parse_storages(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
+		   struct err *err);
 int parse_limits(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,
 		 struct err *err);
 int parse_trials(struct parsing *p, const struct section *s, const struct node *key, const struct node *value,

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "run/storage.h"
 #include "wire/job.h"
 #include "workloads/workload.h"
 
@@ -135,9 +136,13 @@ char *job_build(const struct cell *cell, const struct trials *trials, const stru
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)page_bytes);
 	job_line(&job, "expect", "page_size", number, NULL);
 	add_timers(cell->kernel->timers, cell->folio, &folio, &job);
+	if (cell->storage)
+		storage_steps_before(cell->storage, &job);
 	add_steps(&folio, page_bytes, &job);
 	if (cell->workload->type->rootfs)
 		job_line(&job, "root", JOB_ROOT_IMAGE, JOB_ROOT_DIR, NULL);
+	if (cell->storage)
+		storage_steps_after(cell->storage, &job);
 	add_watched(&job);
 	if (cell->limit) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)cell->limit->bytes);

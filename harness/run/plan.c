@@ -11,6 +11,7 @@
 #include "guest/programs.h"
 #include "image/program.h"
 #include "run/job.h"
+#include "run/storage.h"
 #include "wire/job.h"
 #include "workloads/workload.h"
 
@@ -39,6 +40,8 @@ void plan_free(struct plan *plan)
 		kernel_image_free(plan->images[i]);
 	free(plan->images);
 	free(plan->ready);
+	for (size_t i = 0; i < ARRAY_SIZE(plan->makers); i++)
+		mkfs_free(plan->makers[i]);
 	for (size_t i = 0; i < plan->n_built; i++) {
 		free(plan->built[i].source);
 		free(plan->built[i].object);
@@ -124,6 +127,34 @@ static void skip_rootless(struct plan *plan)
 	}
 }
 
+/* What a kernel lacks for a storage profile, found once for each pair of them. */
+struct lacking {
+	char *why; /* owned, or NULL */
+	bool asked;
+};
+
+/* Why the storage profile of @cell cannot be had, or NULL. Owned by the caller. */
+static char *storage_why(const struct plan *plan, const struct cell *cell, struct lacking *lacking)
+{
+	const struct storage_profile *s = cell->storage;
+	const struct kernel_image *image = plan->images[kernel_index(plan, cell)];
+	struct lacking *l =
+		&lacking[kernel_index(plan, cell) * plan->matrix->n_storages + (size_t)(s - plan->matrix->storages)];
+	char *why;
+
+	if (s->where > WHERE_TMPFS && s->fs == FS_RAW && !cell->workload->type->raw_storage)
+		return xasprintf("storage profile '%s' is a device without a file system, which %s does not use",
+				 s->label, cell->workload->type->name);
+	why = storage_unsupported(s, cell->folio, image->page_bytes, image_version(image));
+	if (why)
+		return why;
+	if (!l->asked) {
+		l->asked = true;
+		l->why = storage_lacks(s, image);
+	}
+	return xstrdup(l->why);
+}
+
 /* What a base page, kernel or host cannot do becomes the cell's reason to be skipped. The answer is the same for all
  * workloads of a kernel and a profile, so it is asked once for each pair. */
 static void skip_impossible(struct plan *plan)
@@ -132,6 +163,8 @@ static void skip_impossible(struct plan *plan)
 	size_t n_pairs = matrix->n_kernels * matrix->n_folios;
 	char **why = xcalloc(n_pairs, sizeof(*why));
 	bool *asked = xcalloc(n_pairs, sizeof(*asked));
+	size_t n_lacking = matrix->n_kernels * matrix->n_storages;
+	struct lacking *lacking = xcalloc(n_lacking, sizeof(*lacking));
 
 	for (size_t i = 0; i < plan->n_cells; i++) {
 		struct cell *cell = &plan->cells[i];
@@ -147,9 +180,14 @@ static void skip_impossible(struct plan *plan)
 						      image_version(plan->images[k]));
 		}
 		cell->skip = xstrdup(why[pair]);
+		if (!cell->skip && cell->storage)
+			cell->skip = storage_why(plan, cell, lacking);
 	}
 	for (size_t i = 0; i < n_pairs; i++)
 		free(why[i]);
+	for (size_t i = 0; i < n_lacking; i++)
+		free(lacking[i].why);
+	free(lacking);
 	free(why);
 	free(asked);
 	skip_rootless(plan);
@@ -161,6 +199,10 @@ int plan_basis(const struct plan *plan, const struct cell *cell, enum basis *ret
 {
 	const struct workload *type = cell->workload->type;
 	const char *unsealed = type->unsealed ? type->unsealed(cell->workload->params) : NULL;
+	_cleanup_free_ char *host = NULL;
+
+	if (!unsealed && cell->storage && storage_on_host(cell->storage))
+		unsealed = host = xasprintf("storage profile '%s' is on a disk of the host", cell->storage->label);
 
 	return basis_choose(plan->caps, (enum accel)plan->matrix->guest.accel, plan->matrix->guest.cpus, unsealed,
 			    ret_basis, ret_reason, err);
@@ -269,6 +311,20 @@ static int ensure_kernels(struct plan *plan, bool variants, image_progress *prog
 	return 0;
 }
 
+/* The programs that make the file systems of cells that run. */
+static int ensure_makers(struct plan *plan, image_progress *progress, void *ctx, struct err *err)
+{
+	for (size_t i = 0; i < plan->n_cells; i++) {
+		const struct storage_profile *s = plan->cells[i].skip ? NULL : plan->cells[i].storage;
+
+		if (!s || !storage_is_made(s) || plan->makers[s->fs])
+			continue;
+		if (mkfs_ensure(NULL, storage_fs_names[s->fs], progress, ctx, &plan->makers[s->fs], err) < 0)
+			return err_wrap(err, "%s:%d: storage profile '%s'", plan->matrix->path, s->line, s->label);
+	}
+	return 0;
+}
+
 int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err)
 {
 	const struct workload_spec *last = NULL;
@@ -281,6 +337,8 @@ int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct er
 		if (build_programs(plan, &plan->cells[i], err) < 0)
 			return -1;
 	}
+	if (ensure_makers(plan, progress, ctx, err) < 0)
+		return -1;
 	if (build_side_by_side(plan, progress, ctx, err) < 0 ||
 	    ensure_kernels(plan, false, progress, ctx, &built, err) < 0 ||
 	    ensure_kernels(plan, true, progress, ctx, &built, err) < 0)
@@ -333,6 +391,28 @@ static json_t *kernel_definition(const struct kernel_spec *spec, const struct ke
 	return o;
 }
 
+static const struct mkfs *maker_of(const struct plan *plan, const struct storage_profile *s)
+{
+	return storage_is_made(s) ? plan->makers[s->fs] : NULL;
+}
+
+static json_t *storage_definition(const struct plan *plan, const struct storage_profile *s)
+{
+	json_t *o = options_json(storage_options, s);
+	const struct mkfs *maker = maker_of(plan, s);
+
+	if (!maker)
+		return o;
+	/* "NAME VERSION SHA256, ..." */
+	const char *version = strchr(maker->packages, ' ');
+	size_t len = version ? (size_t)(version - maker->packages) + 1 + strcspn(version + 1, " ") : 0;
+	_cleanup_free_ char *tools = xasprintf("%.*s, sha256 %.12s", (int)len, maker->packages, maker->sha256);
+
+	json_object_set_new(o, "tools", json_string(tools));
+	json_object_set_new(o, "packages", json_string(maker->packages));
+	return o;
+}
+
 static json_t *cell_definition(const struct plan *plan, const struct cell *cell)
 {
 	const struct matrix *matrix = plan->matrix;
@@ -348,6 +428,8 @@ static json_t *cell_definition(const struct plan *plan, const struct cell *cell)
 	json_object_set_new(o, "folio", options_json(folio_options, cell->folio));
 	json_object_set_new(o, "guest", options_json(guest_options, &matrix->guest));
 	json_object_set_new(o, "trials", options_json(trials_options, &matrix->trials));
+	if (cell->storage)
+		json_object_set_new(o, "storage", storage_definition(plan, cell->storage));
 	if (cell->limit)
 		json_object_set_new(o, "limit", json_string(cell->limit->label));
 	return o;
@@ -458,6 +540,32 @@ static void add_modules(struct cell_record *r, const struct kernel_image *image)
 	}
 }
 
+/* The programs that make the file system, and disks for which the host has the files. */
+static void add_storage(const struct plan *plan, struct cell_record *r, const struct storage_profile *s)
+{
+	const struct mkfs *maker = maker_of(plan, s);
+	const struct cell_disk disks[] = { { (char *)(uintptr_t)JOB_STORAGE_DISK, s->bytes, NULL },
+					   { (char *)(uintptr_t)JOB_SWAP_DISK, s->swap_bytes, NULL } };
+	const bool on_host[] = { s->where == WHERE_VIRTIO, s->swap == SWAP_VIRTIO };
+
+	for (size_t i = 0; maker && i < maker->n; i++) {
+		struct cell_program *p = VEC_PUSH(r->programs, r->n_programs);
+
+		p->guest_path = xasprintf(MKFS_DIR "/%s", maker->files[i].name);
+		p->host_path = path_absolute(maker->files[i].path);
+		memcpy(p->sha256, maker->files[i].sha256, sizeof(p->sha256));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(disks); i++) {
+		if (!on_host[i])
+			continue;
+		struct cell_disk *d = VEC_PUSH(r->disks, r->n_disks);
+
+		d->name = xstrdup(disks[i].name);
+		d->bytes = disks[i].bytes;
+		d->cache = xstrdup(storage_cache_names[s->cache >= 0 ? s->cache : 0]);
+	}
+}
+
 static void add_basis_note(const struct workload_spec *workload, struct cell_record *r)
 {
 	const char *note = workload->type->basis_note ? workload->type->basis_note(workload->params, r->basis) : NULL;
@@ -472,7 +580,7 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	const struct matrix *matrix = plan->matrix;
 	const struct kernel_image *image = plan->images[kernel_index(plan, cell)];
 	struct kernel_version version = image_version(image);
-	_cleanup_free_ char *words = NULL;
+	_cleanup_free_ char *words = NULL, *storage = cell->storage ? storage_command_line(cell->storage) : NULL;
 
 	if (plan_basis(plan, cell, &r->basis, &r->basis_reason, err) < 0)
 		return err_wrap(err, "cell %s", cell->id);
@@ -487,8 +595,9 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	r->timeout_s = matrix->guest.timeout_s;
 	r->cpu_model = xstrdup(cpu_model(r->basis, image->page_bytes, version));
 	words = folio_command_line(cell->folio);
-	r->command_line = xasprintf("%s%s%s%s%s", COMMAND_LINE, words ? " " : "", words ? words : "",
-				    cell->kernel->append ? " " : "", cell->kernel->append ? cell->kernel->append : "");
+	r->command_line = xasprintf("%s%s%s%s%s%s%s", COMMAND_LINE, words ? " " : "", words ? words : "",
+				    storage ? " " : "", storage ? storage : "", cell->kernel->append ? " " : "",
+				    cell->kernel->append ? cell->kernel->append : "");
 	r->job = job_build(cell, &matrix->trials, image);
 	r->work_bytes = cell->workload->type->work_bytes
 				? cell->workload->type->work_bytes(cell->workload->params, image->page_bytes)
@@ -496,6 +605,8 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	r->asks_folios = folio_asks(cell->folio);
 	add_modules(r, image);
 	add_root(plan, r, cell->workload->type);
+	if (cell->storage)
+		add_storage(plan, r, cell->storage);
 	return add_programs(plan, r, cell->workload, digests, err);
 }
 
@@ -520,6 +631,8 @@ int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t
 		add_axis(r, "kernels", cell->kernel->label);
 		add_axis(r, "folios", cell->folio->label);
 		add_axis(r, "workloads", cell->workload->label);
+		if (cell->storage)
+			add_axis(r, "storages", cell->storage->label);
 		if (cell->limit)
 			add_axis(r, "limit", cell->limit->label);
 		r->definition = cell_definition(plan, cell);

@@ -5,6 +5,7 @@
 
 #include "guest/probe.h"
 #include "image/image.h"
+#include "image/mkfs.h"
 #include "matrix/matrix.h"
 #include "run/roots.h"
 #include "store/store.h"
@@ -20,6 +21,7 @@ struct plan {
 	bool *ready;		      /* owned: the Image exists; else plan_build() makes it */
 	struct cell *cells;	      /* owned; skip holds the reason, whoever found it */
 	size_t n_cells, n_runnable;
+	struct mkfs *makers[4];	     /* owned: by enum storage_fs; what plan_build() found */
 	struct built_program *built; /* owned: what plan_build() made of the user's C files */
 	size_t n_built;
 	struct roots roots; /* that runnable cells need; plan_build() makes what is not there */

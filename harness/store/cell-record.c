@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 enum field_type { FIELD_STRING, FIELD_U64, FIELD_BOOL, FIELD_REAL };
 
@@ -79,7 +80,7 @@ static json_t *field_json(const struct cell_record *cell, const struct field *f)
 
 char *cell_record_format(const struct cell_record *cell)
 {
-	json_t *o = json_object(), *axes = json_array(), *programs = json_array();
+	json_t *o = json_object(), *axes = json_array(), *programs = json_array(), *disks = json_array();
 	char *line;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -99,6 +100,13 @@ char *cell_record_format(const struct cell_record *cell)
 							  p->host_path, "sha256", p->sha256));
 	}
 	json_object_set_new(o, "programs", programs);
+	for (size_t i = 0; i < cell->n_disks; i++)
+		json_array_append_new(disks,
+				      json_pack("{ss,sI,ss}", "name", cell->disks[i].name, "bytes",
+						(json_int_t)cell->disks[i].bytes, "cache", cell->disks[i].cache));
+	if (cell->n_disks)
+		json_object_set(o, "disks", disks);
+	json_decref(disks);
 	json_object_set_new(o, "basis", json_string(basis_names[cell->basis]));
 	if (cell->definition)
 		json_object_set(o, "definition", cell->definition);
@@ -192,6 +200,30 @@ static int read_programs(const json_t *o, struct cell_record *cell, struct err *
 	return 0;
 }
 
+/* Names become parts of paths and of a domain's description. */
+static int read_disks(const json_t *o, struct cell_record *cell, struct err *err)
+{
+	const json_t *disks = json_object_get(o, "disks"), *item;
+	size_t i;
+
+	json_array_foreach(disks, i, item)
+	{
+		const char *name = json_string_value(json_object_get(item, "name"));
+		const char *cache = json_string_value(json_object_get(item, "cache"));
+		json_int_t bytes = json_integer_value(json_object_get(item, "bytes"));
+		struct cell_disk *d;
+
+		if (!name || !label_valid(name) || strlen(name) > 20 || !cache || bytes <= 0 || i >= 4)
+			return err_set(err, ERR_CONFIG,
+				       "\"disks\": an entry needs \"name\", \"bytes\" and \"cache\"; at most 4");
+		d = VEC_PUSH(cell->disks, cell->n_disks);
+		d->name = xstrdup(name);
+		d->bytes = (uint64_t)bytes;
+		d->cache = xstrdup(cache);
+	}
+	return 0;
+}
+
 static int read_basis(const json_t *o, bool runnable, struct cell_record *cell, struct err *err)
 {
 	const char *basis = json_string_value(json_object_get(o, "basis"));
@@ -227,6 +259,8 @@ static int read_record(const json_t *o, struct cell_record *cell, struct err *er
 		cell->definition = json_incref(definition);
 	if (read_basis(o, runnable, cell, err) < 0 || read_axes(o, cell, err) < 0)
 		return -1;
+	if (read_disks(o, cell, err) < 0)
+		return -1;
 	return read_programs(o, cell, err);
 }
 
@@ -261,6 +295,11 @@ void cell_record_free(struct cell_record *cell)
 		free(cell->programs[i].host_path);
 	}
 	free(cell->programs);
+	for (size_t i = 0; i < cell->n_disks; i++) {
+		free(cell->disks[i].name);
+		free(cell->disks[i].cache);
+	}
+	free(cell->disks);
 	json_decref(cell->definition);
 	*cell = (struct cell_record){ 0 };
 }

@@ -69,6 +69,14 @@
 		.help = text                                                                                           \
 	}
 
+/* Journals and writeback go by the clock: what one sample writes, another need not. */
+#define DISK(per, what)                                                                                                \
+	{                                                                                                              \
+		.pattern = "disk.*_" per, .unit = what, .direction = METRIC_LOWER, .class = METRIC_COUNT,              \
+		.resolution = 262144, .resolution_per_sample = true,                                                   \
+		.help = "bytes that the device of that name read or wrote (/sys/block/NAME/stat)"                      \
+	}
+
 /* An event counter per operation, per sample where the operations are not known, and per MiB touched. */
 #define COUNTER(name, want, page, is_primary, text)                                                                    \
 	COUNT_AS(name "_per_op", "1/op", want, page, is_primary, text),                                                \
@@ -84,7 +92,8 @@ const struct metric generic_metrics[] = {
 	       "of meminfo claims: "
 	       "what the kernel leaks, and what it frees later"),
 	MEMORY("memory.own", METRIC_LOWER, false, MEMCG,
-	       "charged at hold less what its tmpfs files hold (memory.current - memory.shmem_files)"),
+	       "charged at hold less what its tmpfs files and zswap hold (memory.current - memory.shmem_files - "
+	       "zswap)"),
 	MEMORY("memory.anon", METRIC_LOWER, false, MEMCG, "anonymous memory at hold (memory.stat anon)"),
 	MEMORY("memory.file", METRIC_LOWER, false, MEMCG, "page cache and tmpfs at hold (memory.stat file)"),
 	MEMORY("memory.shmem", METRIC_LOWER, false, MEMCG, "tmpfs and shared anonymous memory at hold (memory.stat)"),
@@ -96,6 +105,9 @@ const struct metric generic_metrics[] = {
 	MEMORY("memory.kernel", METRIC_LOWER, false, MEMCG, "kernel memory at hold (memory.stat kernel)"),
 	MEMORY("memory.slab", METRIC_LOWER, false, MEMCG, "slab at hold (memory.stat slab)"),
 	MEMORY("memory.pagetables", METRIC_LOWER, false, MEMCG, "page tables at hold (memory.stat pagetables)"),
+	MEMORY("memory.swap", METRIC_NEITHER, false, MEMCG, "swapped out at hold (memory.swap.current)"),
+	MEMORY("memory.zswap", METRIC_NEITHER, false, MEMCG,
+	       "what zswap's pool holds of it at hold (memory.stat zswap); not in memory.own and memory.kernel"),
 	MEMORY("process.vmpte", METRIC_LOWER, true, PAGE, "page tables of its processes at hold (status VmPTE)"),
 	MEMORY("process.pss", METRIC_LOWER, true, PAGE, "proportional set of its processes at hold (smaps_rollup Pss)"),
 	MEMORY("process.rss", METRIC_LOWER, false, PAGE, "resident set of its processes at hold (smaps_rollup Rss)"),
@@ -104,7 +116,8 @@ const struct metric generic_metrics[] = {
 	/* Holds granule's own port: drivers/char/virtio_console.c keeps a page for each receive buffer, 256 of them with QEMU
 	 * 7.2 and 2048 with 10.0, so 16 or 128 MiB at 64K. No page size is blamed for that. */
 	MEMORY_OF_PAGES("memory.idle_used", true,
-			"MemTotal - MemFree of the idle guest (meminfo), the virtio port's receive buffers included: a "
+			"MemTotal - MemFree - memory.disks of the idle guest (meminfo), the virtio port's receive "
+			"buffers included: a "
 			"page each"),
 	MEMORY("memory.reserved", METRIC_LOWER, true, PAGE, "RAM - MemTotal: kernel image, memmap (meminfo)"),
 	MEMORY_OF_PAGES("memory.idle_slab", false,
@@ -118,6 +131,9 @@ const struct metric generic_metrics[] = {
 	/* of the guest, before the first step and at each hold */
 	MEMORY("memory.storage", METRIC_NEITHER, false, PAGE,
 	       "what the guest's memory holds as files: tmpfs, rootfs, zram (statfs, mm_stat)"),
+	MEMORY("memory.disks", METRIC_NEITHER, false, PAGE,
+	       "of memory.storage: devices, null_blk, brd, the file of a loop device, zram's pool; not in "
+	       "memory.idle_used"),
 	MEMORY("memory.storage_devices", METRIC_NEITHER, false, PAGE,
 	       "capacity of brd and memory-backed null_blk devices, whose use the kernel does not say (sysfs)"),
 	MEMORY("memory.pcp", METRIC_NEITHER, false, VMSTAT,
@@ -235,6 +251,10 @@ const struct metric generic_metrics[] = {
 	  .unit = "1",
 	  .class = METRIC_COUNT,
 	  .help = "anonymous folios of that size in the guest at hold (hugepages-SIZE/stats/nr_anon)" },
+
+	DISK("per_op", "B/op"),
+	DISK("per_sample", "B/sample"),
+	DISK("per_mib", "B/MiB"),
 
 	{ .pattern = "operations",
 	  .unit = "1",

@@ -221,6 +221,22 @@ static void storage_sum(struct span text, double *used, double *unknown)
 	}
 }
 
+/* What devices in the guest's memory hold: of the kinds of line that are no file system. */
+static double disks_sum(struct span text)
+{
+	static const char *const kinds[] = { "null_blk", "brd", "loop", "zram" };
+	struct span line, kind, word;
+	double sum = 0, v;
+
+	while (span_next_line(&text, &line)) {
+		if (!span_next_word(&line, &kind) || !span_next_word(&line, &word) || !span_number(line, &v))
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+			sum += span_is(kind, kinds[i]) ? v : 0;
+	}
+	return sum;
+}
+
 void state_phase_begins(struct reader *r)
 {
 	const struct file *storage = find(r, "agent/storage", false);
@@ -245,7 +261,7 @@ void state_own_memory(struct reader *r)
 	const struct file *storage = find(r, "agent/storage", true), *stat = find(r, "cgroup/memory.stat", true);
 	const struct file *current = find(r, "cgroup/memory.current", true);
 	const struct phase_state *p = reader_phase(r, r->step.phase);
-	double used, unknown, shmem, files, charged;
+	double used, unknown, shmem, files, charged, zswap = 0;
 
 	if (!storage || !stat || !p->has_storage || !span_table_value(stat->content, "shmem", &shmem))
 		return;
@@ -256,8 +272,9 @@ void state_own_memory(struct reader *r)
 	files = files < shmem ? files : shmem;
 	reader_add(r, r->step.phase, "memory.shmem_files", files);
 	reader_add(r, r->step.phase, "memory.shmem_other", shmem - files);
-	if (current && span_number(current->content, &charged) && charged >= files)
-		reader_add(r, r->step.phase, "memory.own", charged - files);
+	span_table_value(stat->content, "zswap", &zswap);
+	if (current && span_number(current->content, &charged) && charged >= files + zswap)
+		reader_add(r, r->step.phase, "memory.own", charged - files - zswap);
 }
 
 void state_measure(struct reader *r, const char *phase, const struct file *files, size_t n)
@@ -284,13 +301,15 @@ void state_measure(struct reader *r, const char *phase, const struct file *files
 	storage_sum(storage->content, &used, &unknown);
 	if (used >= 0)
 		reader_add(r, phase, "memory.storage", used);
+	if (disks_sum(storage->content) > 0)
+		reader_add(r, phase, "memory.disks", disks_sum(storage->content));
 	if (unknown >= 0)
 		reader_add(r, phase, "memory.storage_devices", unknown);
 }
 
 /* ---- the idle guest ---- */
 
-static void idle_meminfo(struct reader *r, struct span meminfo)
+static void idle_meminfo(struct reader *r, struct span meminfo, double disks)
 {
 	static const struct {
 		const char *key, *suffix;
@@ -303,7 +322,7 @@ static void idle_meminfo(struct reader *r, struct span meminfo)
 
 	if (span_table_value(meminfo, "MemTotal", &total)) {
 		if (span_table_value(meminfo, "MemFree", &v))
-			reader_add(r, "guest", "memory.idle_used", (total - v) * KIB);
+			reader_add(r, "guest", "memory.idle_used", (total - v) * KIB - disks);
 		if ((double)r->cell->memory_bytes >= total * KIB)
 			reader_add(r, "guest", "memory.reserved", (double)r->cell->memory_bytes - total * KIB);
 	}
@@ -317,12 +336,13 @@ void state_idle(struct reader *r)
 	const struct file *meminfo = file_find(r->idle, r->n_idle, "/proc/meminfo", true);
 	const struct file *vmstat = file_find(r->idle, r->n_idle, "/proc/vmstat", true);
 	const struct file *min_free = file_find(r->idle, r->n_idle, "/proc/sys/vm/min_free_kbytes", true);
+	const struct file *storage = file_find(r->idle, r->n_idle, "agent/storage", true);
 	double v, boot;
 
 	if (min_free && span_number(min_free->content, &v))
 		reader_add(r, "guest", "memory.min_free", v * KIB);
 	if (meminfo)
-		idle_meminfo(r, meminfo->content);
+		idle_meminfo(r, meminfo->content, storage ? disks_sum(storage->content) : 0);
 	if (vmstat && span_table_value(vmstat->content, "nr_memmap_pages", &v) &&
 	    span_table_value(vmstat->content, "nr_memmap_boot_pages", &boot))
 		reader_add(r, "guest", "memory.memmap", (v + boot) * (double)r->context.page_bytes);
@@ -414,6 +434,9 @@ void state_unaccounted(struct reader *r)
 	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
 		if (difference(mem[0]->content, mem[1]->content, named[i], &v))
 			claimed += v * KIB;
+	/* the pool of zram and zswap: in no line of meminfo */
+	if (difference(vm[0]->content, vm[1]->content, "nr_zspages", &v))
+		claimed += v * (double)r->context.page_bytes;
 	reader_add(r, r->step.phase, "memory.unaccounted", (taken - freed) * (double)r->context.page_bytes - claimed);
 }
 

@@ -200,6 +200,43 @@ static void vmstat_deltas(struct reader *r, struct span before, struct span afte
 		add_counter(r, "vm.allocstall", allocstall);
 }
 
+/* Documentation/block/stat.rst: the 3rd and 7th number are 512-byte sectors read and written. */
+static bool disk_sectors(const struct file *file, double sectors[2])
+{
+	struct span text = file->content, word;
+
+	for (int i = 0; i < 7; i++) {
+		double v;
+
+		if (!span_next_word(&text, &word) || !span_number(word, &v))
+			return false;
+		if (i == 2 || i == 6)
+			sectors[i == 6] = v;
+	}
+	return true;
+}
+
+static void disk_deltas(struct reader *r)
+{
+	static const char *const disks[] = { "storage", "swap" }, *const ways[] = { "read", "written" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(disks); i++) {
+		_cleanup_free_ char *path = xasprintf("/disk/%s/stat", disks[i]);
+		const struct file *before = file_find(r->step.files, r->step.n_files, path, false);
+		const struct file *after = file_find(r->step.files, r->step.n_files, path, true);
+		double then[2], now[2];
+
+		if (!before || !after || !disk_sectors(before, then) || !disk_sectors(after, now))
+			continue;
+		for (size_t w = 0; w < ARRAY_SIZE(ways); w++) {
+			_cleanup_free_ char *name = xasprintf("disk.%s.%s", disks[i], ways[w]);
+
+			if (now[w] >= then[w])
+				add_counter(r, name, (now[w] - then[w]) * 512);
+		}
+	}
+}
+
 static void counter_deltas(struct reader *r)
 {
 	const struct step *s = &r->step;
@@ -277,6 +314,7 @@ static int measure_sample(struct reader *r, struct err *err)
 	if (!metric_lookup(r->workload->metrics, "faults_per_op"))
 		add_counter(r, "faults", (double)s->faults);
 	counter_deltas(r);
+	disk_deltas(r);
 	folios_since_idle(r);
 	state_pressure(r);
 	state_unaccounted(r);
@@ -321,13 +359,19 @@ static void measure_hold(struct reader *r)
 	const struct step *s = &r->step;
 	const struct file *peak = file_find(s->files, s->n_files, "cgroup/memory.peak", true);
 	const struct file *memory = file_find(s->files, s->n_files, "cgroup/memory.stat", true);
-	double v;
+	const struct file *swap = file_find(s->files, s->n_files, "cgroup/memory.swap.current", true);
+	double v, zswap = 0;
 
 	if (peak && span_number(peak->content, &v))
 		reader_add(r, s->phase, "memory.peak", v);
+	/* what zswap keeps of the workload's pages is charged as kernel memory (obj_cgroup_charge_zswap()) */
+	if (memory && span_table_value(memory->content, "zswap", &zswap) && zswap > 0)
+		reader_add(r, s->phase, "memory.zswap", zswap);
 	for (size_t i = 0; memory && i < ARRAY_SIZE(stat); i++)
 		if (span_table_value(memory->content, stat[i].key, &v))
-			reader_add(r, s->phase, stat[i].suffix, v);
+			reader_add(r, s->phase, stat[i].suffix, strcmp(stat[i].key, "kernel") ? v : v - zswap);
+	if (swap && span_number(swap->content, &v))
+		reader_add(r, s->phase, "memory.swap", v);
 	if (sum_processes(s, "status", "VmPTE", &v))
 		reader_add(r, s->phase, "process.vmpte", v);
 	if (sum_processes(s, "smaps_rollup", "Pss", &v))

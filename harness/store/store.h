@@ -25,6 +25,13 @@ struct cell_program {
 	char sha256[SHA256_HEX_SIZE];
 };
 
+/* A virtio disk: a file beside the attempt's others while its guest lives. */
+struct cell_disk {
+	char *name; /* owned: its serial number in the guest */
+	uint64_t bytes;
+	char *cache; /* owned: QEMU's cache mode */
+};
+
 /* One line of cells.jsonl: a cell with everything behind its labels. Typed fields are what programs act on;
  * @definition is what compare compares and people read. */
 struct cell_record {
@@ -45,6 +52,8 @@ struct cell_record {
 	char *job;		       /* owned: wire/job.h */
 	struct cell_program *programs; /* owned */
 	size_t n_programs;
+	struct cell_disk *disks; /* owned; none of a sealed cell */
+	size_t n_disks;
 	char *workload; /* owned: its name in the registry */
 	uint64_t work_bytes;
 	bool asks_folios;   /* the profile asks for large folios: it is inert if no counter moved */

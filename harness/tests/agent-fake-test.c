@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "agent/disk.c"
 #include "agent/emit.c"
 #include "agent/exec.c"
 #include "agent/folios.c"

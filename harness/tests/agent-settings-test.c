@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "agent/disk.c"
 #include "agent/emit.c"
 #include "agent/exec.c"
 #include "agent/folios.c"
@@ -127,6 +128,13 @@ static void steps(void **state)
 		"limit\tmax",
 		"limit\t201326592",
 		"fragment\t2097152\t90",
+		"disk\tstorage\tnull_blk\t536870912\tirqmode=2\tcompletion_nsec=80000",
+		"disk\tswap\tzram\t268435456",
+		"make\t600\t/mkfs/ld.so\t/mkfs/mke2fs\t/dev/storage",
+		"attach\text4\tstorage\t/storage\t-\t4096",
+		"bind\t/storage\t/tmp",
+		"swapon\tswap\t268435456",
+		"watch\t/disk/storage/stat",
 		"watch\t/proc/vmstat",
 		"watch\t/sys/*/stats/*",
 		"idle",
@@ -147,6 +155,18 @@ static void steps(void **state)
 		"tmpfs\talways",
 		"limit\t192M",
 		"fragment\t2M\t90",
+		"disk\tstorage\tfloppy\t536870912",
+		"disk\t../storage\tbrd\t536870912",
+		"disk\tstorage\tbrd\t512M",
+		"disk\tstorage\tnull_blk\t536870912\tirqmode",
+		"disk\tstorage\tnull_blk\t536870912\t../power=1",
+		"make\t600\tmke2fs",
+		"make\tlong\t/mkfs/mke2fs",
+		"attach\text4\tstorage\tstorage\t-\t4096",
+		"attach\text4\tsto/rage\t/storage\t-\t4096",
+		"bind\tstorage\t/tmp",
+		"swapon\tswap",
+		"swapon\tswap\tall",
 		"fragment\t2097152",
 		"set\t/sys/x\tnever",
 		"set\t/sys/../etc/x\tnever\tmust",

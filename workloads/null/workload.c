@@ -166,6 +166,7 @@ const struct workload null_workload = {
 	.steps = null_steps,
 	.work_bytes = null_work_bytes,
 	.measure = null_measure,
+	.raw_storage = true,
 	.metrics = null_metrics,
 	.primary = { "value.*", "cost_insns", "cost_ns", "memory.peak" },
 };
