@@ -80,7 +80,7 @@ $(B)/granule-image: $(B)/obj/harness/image/granule-image.o $(GUESTFS_OBJ) $(B)/l
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) $(GUESTFS_LIBS) -o $@
 
-TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic)
+TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic browser)
 $(B)/tests/%: $(B)/obj/harness/tests/%.o $(TEST_HELP) $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
