@@ -35,6 +35,13 @@ bool cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 	return argp_parse(argp, argc, argv, 0, NULL, input) == 0;
 }
 
+bool cli_colour(void)
+{
+	const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(refused && *refused) && terminal && strcmp(terminal, "dumb");
+}
+
 uint64_t cli_number(const char *text, const char *option, uint64_t min, uint64_t max)
 {
 	unsigned long long v;

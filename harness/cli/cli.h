@@ -34,6 +34,9 @@ int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* argp_parse() with exit code 2 for a wrong command line; false: the caller returns @ret_code. */
 bool cli_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/* May standard output have colours? Only a terminal that knows them, and not where NO_COLOR is set (empty: not set). */
+bool cli_colour(void);
+
 /* A whole number from a command line argument; exits with 2 and a sentence that names @option. */
 uint64_t cli_number(const char *text, const char *option, uint64_t min, uint64_t max);
 

@@ -152,7 +152,7 @@ int cmd_diff(int argc, char **argv)
 	} else {
 		_cleanup_free_ char *text = !strcmp(a.format, "csv")
 						    ? report_diff_csv(comparison)
-						    : report_diff_text(comparison, a.all, isatty(STDOUT_FILENO));
+						    : report_diff_text(comparison, a.all, cli_colour());
 
 		fputs(text, stdout);
 	}

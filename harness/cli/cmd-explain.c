@@ -92,7 +92,6 @@ static const struct cell_record *find_cell(const struct run *run, const char *id
 static void print(const struct explanation *e, const struct memory_splits *memory, const struct explain_args *a)
 {
 	_cleanup_free_ char *text = NULL, *more = NULL;
-	bool colour = isatty(STDOUT_FILENO);
 
 	if (!strcmp(a->format, "json")) {
 		json_t *o = report_explain_json(e, memory);
@@ -102,8 +101,8 @@ static void print(const struct explanation *e, const struct memory_splits *memor
 	} else if (!strcmp(a->format, "folded")) {
 		text = report_explain_folded(e);
 	} else {
-		text = report_explain_text(e, a->all, colour);
-		more = report_memory_text(memory, colour);
+		text = report_explain_text(e, a->all, cli_colour());
+		more = report_memory_text(memory, cli_colour());
 	}
 	fputs(text, stdout);
 	if (more)

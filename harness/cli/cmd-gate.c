@@ -89,7 +89,7 @@ static const struct argp argp = {
 
 static char *gate_text(const struct gating *g, const struct gate_args *a)
 {
-	return report_gate_text(g, a->all, !a->output && isatty(STDOUT_FILENO));
+	return report_gate_text(g, a->all, !a->output && cli_colour());
 }
 
 static char *gate_json(const struct gating *g, const struct gate_args *a)

@@ -329,7 +329,7 @@ static int hold_to_gates(const struct run *run, const struct run *base, int code
 
 	if (gating_make(run, base, NULL, &gating, &err) < 0)
 		return cli_fail(&err);
-	text = report_gate_text(gating, false, isatty(STDOUT_FILENO));
+	text = report_gate_text(gating, false, cli_colour());
 	printf("\n%s", text);
 	return code != 3 && (gating_exit_code(gating) == 1 || !code) ? gating_exit_code(gating) : code;
 }

@@ -108,11 +108,11 @@ int cmd_show(int argc, char **argv)
 	if (cell && a.json)
 		rc = report_cell_json(run, cell, a.boot, &o, &failed, &err);
 	else if (cell)
-		rc = report_cell_text(run, cell, a.boot, isatty(STDOUT_FILENO), &text, &failed, &err);
+		rc = report_cell_text(run, cell, a.boot, cli_colour(), &text, &failed, &err);
 	else if (a.json)
 		rc = report_run_json(run, &o, &failed, &err);
 	else
-		rc = report_run_text(run, isatty(STDOUT_FILENO), &text, &failed, &err);
+		rc = report_run_text(run, cli_colour(), &text, &failed, &err);
 	if (rc < 0)
 		return cli_fail(&err);
 	if (o) {

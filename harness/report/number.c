@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "stat/stat.h"
 
 const char *number_text(double value, const char *unit, char *buf)
 {
@@ -25,6 +26,33 @@ const char *number_text(double value, const char *unit, char *buf)
 	snprintf(buf, NUMBER_SIZE, "%.*g", fabs(value) < 1 ? 3 : 4, value);
 	if (i >= 0)
 		snprintf(buf + strlen(buf), 2, "%c", suffixes[i]);
+	return buf;
+}
+
+const char *course_text(const double *t, const double *v, size_t n, size_t width, char *buf)
+{
+	static const char steps[] = "_.:-=+*#";
+	double low = stat_min(v, n), high = stat_max(v, n);
+	_cleanup_free_ double *most = NULL;
+
+	width = n < width ? n : width;
+	most = xcalloc(width + 1, sizeof(*most));
+	for (size_t i = 0; i < width; i++)
+		most[i] = NAN;
+	for (size_t i = 0; i < n; i++) {
+		double part = t[n - 1] > t[0] ? (t[i] - t[0]) / (t[n - 1] - t[0]) : 0;
+		size_t at = (size_t)(part * (double)width);
+
+		at = at < width ? at : width - 1;
+		most[at] = isnan(most[at]) || v[i] > most[at] ? v[i] : most[at];
+	}
+	for (size_t i = 0; i < width; i++) {
+		double part = high > low ? (most[i] - low) / (high - low) : 0;
+		size_t step = isnan(most[i]) ? 0 : (size_t)(part * 8);
+
+		buf[i] = isnan(most[i]) ? ' ' : steps[step < 7 ? step : 7];
+	}
+	buf[width] = '\0';
 	return buf;
 }
 

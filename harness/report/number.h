@@ -14,4 +14,8 @@ const char *change_text(double change, char *buf);
 /* "+5.90% [+5.80 +6.01]", "x16.4 [x16.1 x16.8]", "+5.90%", "" for none. */
 const char *row_change_text(const struct row *row, char *buf);
 
+/* The course of @n values at the times @t (rising), for a person, in ASCII that survives a mail: the most of each of at most
+ * @width stretches of time, least to most in eight steps "_.:-=+*#"; a blank: nothing was read in it. @buf > @width bytes. */
+const char *course_text(const double *t, const double *v, size_t n, size_t width, char *buf);
+
 #endif

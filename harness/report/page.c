@@ -123,7 +123,10 @@ static void append_cell(json_t *columns, json_t *labels, size_t arm, const struc
 	append_integer(columns, "seeds", pair->n_pairs);
 	append_integer(columns, "samples", pair->n_samples);
 	append_string(columns, "basis", basis_names[pair->base->basis]);
-	json_object_foreach(labels, axis, list) json_array_append_new(list, string_or_null(label_of(pair->base, axis)));
+	json_object_foreach(labels, axis, list)
+	{
+		json_array_append_new(list, string_or_null(label_of(pair->base, axis)));
+	}
 }
 
 /* One entry a pair, of all comparisons one behind the other; "arm" counts on over them. */
@@ -136,7 +139,10 @@ static json_t *cells_json(const struct page_input *in, json_t *axes)
 
 	for (i = 0; i < ARRAY_SIZE(keys); i++)
 		json_object_set_new(columns, keys[i], json_array());
-	json_array_foreach(axes, i, axis) json_object_set_new(labels, json_string_value(axis), json_array());
+	json_array_foreach(axes, i, axis)
+	{
+		json_object_set_new(labels, json_string_value(axis), json_array());
+	}
 	json_object_set_new(columns, "labels", labels);
 	for (size_t c = 0; c < in->n_comparisons; c++) {
 		const struct comparison *comparison = in->comparisons[c];

@@ -11,6 +11,7 @@
 #include "report/number.h"
 #include "report/show.h"
 #include "report/table.h"
+#include "stat/stat.h"
 
 static void add_field(struct text *out, const char *key, const char *value)
 {
@@ -188,6 +189,24 @@ static void add_boot_details(struct text *out, const struct shown_boot *b, bool 
 	}
 }
 
+/* A line more, since a drift is seen in a course and not in numbers; of fewer samples than this in those as well. */
+#define COURSE_SAMPLES 5
+#define COURSE_WIDTH 16
+
+static void add_course(struct table *t, const struct measure *m)
+{
+	_cleanup_free_ double *order = xcalloc(m->n_values + 1, sizeof(*order));
+	char course[COURSE_WIDTH + 1];
+
+	if (m->n_values < COURSE_SAMPLES || stat_min(m->values, m->n_values) == stat_max(m->values, m->n_values))
+		return;
+	for (size_t i = 0; i < m->n_values; i++)
+		order[i] = (double)i;
+	course_text(order, m->values, m->n_values, COURSE_WIDTH, course);
+	table_line(t);
+	table_cell(t, 2, course, NULL);
+}
+
 static char *value_list(const struct measure *m)
 {
 	struct text t = { 0 };
@@ -230,6 +249,7 @@ static void add_values(struct text *out, const struct shown_boot *boots, size_t 
 			table_cell(t, 0, named ? "" : name, NULL);
 			table_cell(t, 1, boot, NULL);
 			table_cell(t, 2, values, NULL);
+			add_course(t, found);
 			named = true;
 		}
 	}

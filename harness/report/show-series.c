@@ -15,31 +15,6 @@
 
 #define COURSE_WIDTH 36
 
-/* The most of each stretch of time, least to most in eight steps; a blank: nothing was read in it. */
-static void draw(const double *t, const double *v, size_t n, char course[COURSE_WIDTH + 1])
-{
-	static const char steps[] = "_.:-=+*#";
-	double low = stat_min(v, n), high = stat_max(v, n), most[COURSE_WIDTH];
-	size_t width = n < COURSE_WIDTH ? n : COURSE_WIDTH;
-
-	for (size_t i = 0; i < width; i++)
-		most[i] = NAN;
-	for (size_t i = 0; i < n; i++) {
-		double part = t[n - 1] > t[0] ? (t[i] - t[0]) / (t[n - 1] - t[0]) : 0;
-		size_t at = (size_t)(part * (double)width);
-
-		at = at < width ? at : width - 1;
-		most[at] = isnan(most[at]) || v[i] > most[at] ? v[i] : most[at];
-	}
-	for (size_t i = 0; i < width; i++) {
-		double part = high > low ? (most[i] - low) / (high - low) : 0;
-		size_t step = isnan(most[i]) ? 0 : (size_t)(part * 8);
-
-		course[i] = isnan(most[i]) ? ' ' : steps[step < 7 ? step : 7];
-	}
-	course[width] = '\0';
-}
-
 static void add_one(struct text *out, const struct series *s, bool colour)
 {
 	static const struct table_column columns[] = { { "counter", 12, false },
@@ -62,7 +37,7 @@ static void add_one(struct text *out, const struct series *s, bool colour)
 		}
 		table_cell(table, 1, number_text(stat_min(v, n), s->columns[c].unit, number), NULL);
 		table_cell(table, 2, number_text(stat_max(v, n), s->columns[c].unit, number), NULL);
-		draw(t, v, n, course);
+		course_text(t, v, n, COURSE_WIDTH, course);
 		{
 			_cleanup_free_ char *behind = xasprintf(" %s", course);
 

@@ -49,18 +49,26 @@ void table_line(struct table *t)
 		abort();
 }
 
-/* Break @s into lines of at most @width, preferring the last dot, underscore or blank that fits. */
+/* How much of @s goes on a line of @width: to the last blank, else dot or underscore, that leaves it half full at least. */
+static int line_cut(const char *s, int width)
+{
+	static const char *const places[] = { " ", "._" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		for (int cut = width; cut > width / 2; cut--)
+			if (strchr(places[i], s[cut - 1]))
+				return cut;
+	return width;
+}
+
+/* Break @s into lines of at most @width. */
 static char *broken(const char *s, int width)
 {
 	struct text out = { 0 };
 
 	while (width > 2 && (int)strlen(s) > width) {
-		int cut = width;
+		int cut = line_cut(s, width);
 
-		while (cut > width / 2 && !strchr("._ ", s[cut - 1]))
-			cut--;
-		if (cut <= width / 2)
-			cut = width;
 		text_add(&out, "%.*s\n  ", cut, s);
 		s += cut;
 		width -= out.len <= (size_t)cut + 3 ? 2 : 0;

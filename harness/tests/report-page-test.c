@@ -357,7 +357,10 @@ static void test_opens(void **state)
 	assert_int_equal(missing_cells(f, data), 1);
 
 	/* and what cannot be read is said, not swallowed: the complaints do arrive here */
-	json_array_foreach(json_object_get(cut, "columns"), i, column) json_object_del(column, "cell");
+	json_array_foreach(json_object_get(cut, "columns"), i, column)
+	{
+		json_object_del(column, "cell");
+	}
 	free(mutant);
 	mutant = write_page(f, cut, "mutant.html");
 	browser_open(f->browser, mutant, "", 1280, false);

@@ -295,9 +295,12 @@ static void test_numbers(void **state)
 		{ 0.059, "+5.90%" }, { -0.681, "-68.1%" },  { 15.4, "x16.4" },	   { -0.9375, "1/16" }, { 0, "0%" },
 		{ 1.5, "+150%" },    { -0.0004, "-0.04%" }, { -0.00004, "0.00%" }, { -1, "-100%" },
 	};
+	static const double times[] = { 0, 1, 2, 3, 8 }, values[] = { 10, 20, 15, 10, 17 };
 	char buf[NUMBER_SIZE];
 
 	(void)state;
+	assert_string_equal(course_text(times, values, 5, 16, buf), "#=  +");
+	assert_string_equal(course_text(times, values, 5, 2, buf), "#+");
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		assert_string_equal(number_text(numbers[i].value, numbers[i].unit, buf), numbers[i].text);
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++)

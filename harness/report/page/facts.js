@@ -112,27 +112,18 @@ export function explanations(model, width) {
 	);
 }
 
-const PLAIN = new Set(["ok", "inherited", "probed"]);
-const odd = (set, i) =>
-	!PLAIN.has(set.status[i]) || (set.status[i] === "ok" && set.requested[i] !== set.effective[i]);
+// Asked for, and not taken: "differs", "absent", "error: ...".
+const odd = (set, i) => set.requested[i] !== "" && !["ok", "probed", "inherited"].includes(set.status[i]);
 
-function settingsTable(set, only, caption) {
-	const rows = set.path.map((_, i) => i).filter((i) => !only || odd(set, i));
-
+function settingsTable(set, caption) {
 	return table(
 		caption,
 		[{title: "setting", head: true}, {title: "requested"}, {title: "effective"}, {title: "status"}],
-		rows.map((i) => [
-			set.path[i].replace("/sys/kernel/mm/", ""),
+		set.path.map((path, i) => [
+			path.replace("/sys/kernel/mm/", ""),
 			set.requested[i] || h("span", {class: "muted"}, "not asked"),
 			set.effective[i],
-			odd(set, i)
-				? h(
-						"strong",
-						{class: "marked"},
-						`✗ ${set.status[i] === "ok" ? "read back otherwise" : set.status[i]}`,
-					)
-				: set.status[i],
+			odd(set, i) ? h("strong", {class: "marked"}, `✗ ${set.status[i]}`) : set.status[i],
 		]),
 	);
 }
@@ -171,7 +162,7 @@ export function settings(model) {
 						"div",
 						null,
 						h("p", {class: "muted"}, b.cells.join(", ")),
-						settingsTable(b.set, false, "as read back"),
+						settingsTable(b.set, "as read back"),
 					),
 				{class: "settings"},
 			);
