@@ -86,8 +86,7 @@ static void add_per(struct reader *r, const char *name, const char *per, double 
 	if (r->out->n >= MEASURES_MAX)
 		return;
 	reader_add(r, r->step.phase, suffix, events / divisor);
-	/* the search in reader_add() ended at this measure */
-	m = &r->out->v[r->out->cursor - 1];
+	m = &r->out->v[r->out->last];
 	if (m->metric->resolution_per_sample && (m->n_values == 1 || m->metric->resolution / divisor > m->resolution))
 		m->resolution = m->metric->resolution / divisor;
 }

@@ -20,8 +20,9 @@ extern const char *const basis_names[]; /* "hardware", "simulated", "emulated", 
 #define SIMULATED_NS_PER_INSN 2
 
 struct metric {
-	const char *pattern; /* fnmatch() of the name behind "PHASE.": "insns_per_op", "folio.*.anon_alloc_per_op" */
-	const char *unit;    /* "insns", "bytes", "1/s", "1" */
+	/* Of the name behind "PHASE.", a glob whose only wildcard is "*": "insns_per_op", "folio.*.anon_alloc_per_op". */
+	const char *pattern;
+	const char *unit; /* "insns", "bytes", "1/s", "1" */
 	enum metric_direction direction;
 	enum metric_class class;
 	/* Below which no verdict is drawn, in the metric's unit: fixed + base pages * page_bytes
@@ -48,13 +49,16 @@ struct measure {
 	double resolution;	     /* in the metric's unit, for this cell */
 	double *values;		     /* owned: one a sample, in order (one a boot for what is read once) */
 	size_t n_values;
+	uint32_t hash; /* of the name, where it is looked up from */
 };
 
 struct measures {
 	struct measure *v; /* owned, in order of first appearance */
 	size_t n;
 	bool folios_moved; /* some large-folio counter rose after the idle snapshot: the profile is not inert */
-	size_t cursor;	   /* where the last search ended; samples repeat the order of their metrics */
+	size_t last;	   /* which of them measures_add() had last */
+	uint32_t *slots;   /* owned: 1 + the number of a measure, from its hash on; 0: free; a power of two of them */
+	size_t n_slots;
 };
 
 void measures_free(struct measures *measures);

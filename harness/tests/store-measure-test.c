@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <fnmatch.h>
 
 #include "store/measure.h"
 #include "tests/scenarios/build.h"
@@ -271,6 +272,58 @@ static void test_dictionary(void **state)
 	assert_null(metric_lookup(generic_metrics, "no.such.metric"));
 }
 
+/* Caught: a glob that is read otherwise than fnmatch() reads it. */
+static void test_patterns(void **state)
+{
+	static const char *const patterns[] = { "", "*", "a", "a*", "*a", "a*b", "*a*", "a*b*a", "**b", "ab*ab" };
+	static const char letters[] = "ab.";
+	char name[6];
+
+	(void)state;
+	for (size_t p = 0; p < ARRAY_SIZE(patterns); p++) {
+		const struct metric table[] = { { .pattern = patterns[p] }, { .pattern = NULL } };
+
+		for (unsigned int i = 0; i < 4 * 4 * 4 * 4 * 4; i++) {
+			size_t len = 0;
+
+			for (unsigned int k = i; k; k /= 4)
+				if (k % 4)
+					name[len++] = letters[k % 4 - 1];
+			name[len] = '\0';
+			assert_int_equal(metric_lookup(table, name) != NULL, fnmatch(patterns[p], name, 0) == 0);
+		}
+	}
+}
+
+/* Caught: a measure that is lost or doubled when there are many, or found by another's name. */
+static void test_many_measures(void **state)
+{
+	static const struct metric any[] = { { .pattern = "*", .unit = "1", .help = "any" }, { .pattern = NULL } };
+	const struct measure_context context = { .page_bytes = 4096, .cpus = 1 };
+	struct measures m = { 0 };
+	char suffix[24];
+
+	(void)state;
+	assert_null(measures_find(&m, "p.m0"));
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 3000; i++) {
+			snprintf(suffix, sizeof(suffix), "m%d", i);
+			measures_add(&m, &context, any, i % 2 ? "p" : "q", suffix, i + round);
+			assert_int_equal(m.last, i);
+		}
+	}
+	assert_int_equal(m.n, 3000);
+	for (int i = 0; i < 3000; i++) {
+		snprintf(suffix, sizeof(suffix), "%s.m%d", i % 2 ? "p" : "q", i);
+		assert_ptr_equal(measures_find(&m, suffix), &m.v[i]);
+		assert_int_equal(m.v[i].n_values, 2);
+		suffix[0] = i % 2 ? 'q' : 'p';
+		assert_null(measures_find(&m, suffix));
+	}
+	assert_null(measures_find(&m, "p"));
+	measures_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_what_moves),    cmocka_unit_test(test_no_hold),
 		cmocka_unit_test(test_hostile),	      cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_per_operation), cmocka_unit_test(test_dictionary),
+		cmocka_unit_test(test_patterns),      cmocka_unit_test(test_many_measures),
 	};
 
 	return cmocka_run_group_tests_name("store-measure", tests, NULL, NULL);
