@@ -97,6 +97,7 @@ $(B)/fuzz/%: $(B)/obj/harness/tests/%-fuzz.o $(B)/libgranule.a
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
 
+$(B)/bench: $(B)/obj/harness/tests/synthetic.o
 $(B)/bench $(B)/folio-table: $(B)/%: $(B)/obj/harness/tests/%.o $(B)/libgranule.a
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 

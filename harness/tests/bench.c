@@ -20,6 +20,7 @@
 #include "run/repeat.h"
 #include "stat/stat.h"
 #include "store/store.h"
+#include "tests/synthetic.h"
 
 #define ROUNDS 15
 #define CELLS 20
@@ -431,6 +432,37 @@ static void bench_list(const struct subject *s)
 	report("list of 100,000 cells", stat_median(seconds, ARRAY_SIZE(seconds)), "s", 1);
 }
 
+/* Two runs of 1,000 cells x 300 metrics x 10 samples (5 of each of two boots), every number with noise of its own: nothing of it
+ * compresses by being the same. */
+static void bench_report(const struct subject *s)
+{
+	struct synthetic base = { .cells = 1000, .boots = 2, .samples = 5, .counters = 140, .seed = 1 };
+	_cleanup_free_ char *granule = granule_program_path("granule"), *page = path_join(s->dir, "report.html");
+	_cleanup_free_ char *a = path_join(s->dir, "synthetic-a"), *b = path_join(s->dir, "synthetic-b");
+	char *argv[] = { granule, (char *)"report", a, b, (char *)"-o", page, NULL };
+	double seconds[5];
+	struct stat st;
+
+	synthetic_run(a, &base);
+	base.seed = 2;
+	base.shift = 1.1;
+	synthetic_run(b, &base);
+	for (size_t i = 0; i < ARRAY_SIZE(seconds); i++) {
+		_cleanup_free_ char *out = NULL;
+		struct err err = ERR_INIT;
+		uint64_t began = now_ns();
+
+		if (proc_capture(argv, began + 300 * NSEC_PER_SEC, 1 << 20, &out, &err) != 0) {
+			printf("report: not measured: %s%s\n", out ? out : "", err.msg);
+			return;
+		}
+		seconds[i] = elapsed_s(began);
+	}
+	report("report of 1,000 cells x 300 metrics x 10 samples", stat_median(seconds, ARRAY_SIZE(seconds)), "s", 3);
+	if (stat(page, &st) == 0)
+		report("its page", (double)st.st_size / (1 << 20), "MiB", 5);
+}
+
 int main(int argc, char **argv)
 {
 	struct subject s = { .qemu = proc_find("qemu-system-aarch64") };
@@ -463,6 +495,7 @@ int main(int argc, char **argv)
 	bench_shell(&s);
 	bench_join(&s);
 	bench_list(&s);
+	bench_report(&s);
 	bench_matrix(&s, argv[2]);
 	remove_tree(dir, NULL);
 	free(s.initramfs);
