@@ -54,47 +54,47 @@ static void add_json(struct text *out, const char *key, json_t *value)
 	json_decref(value);
 }
 
-/* "%.*g" of most numbers, at a quarter of its cost: @v rounded to @digits digits, as a whole number and a power of ten. 0: it is too
- * large or too small for that. @buf is of NUMBER_ROOM bytes. */
+/* "%.*g" of most numbers, at a quarter of its cost: @v rounded to @digits digits, as a whole number and a power of ten, written
+ * from its last digit on. NULL: it is too large or too small for that. @buf is of NUMBER_ROOM bytes. */
 #define NUMBER_ROOM 32
-static size_t fast_number(double v, int digits, char *buf)
+static const char *fast_number(double v, int digits, char *buf)
 {
 	static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12 };
-	int places = digits - 1 - (int)floor(log10(fabs(v))), limit = (int)ARRAY_SIZE(powers) - 1, n = 0;
-	char *p = buf + NUMBER_ROOM, *end = p;
+	int places = digits - 1 - (int)floor(log10(fabs(v))), limit = (int)ARRAY_SIZE(powers) - 1;
+	size_t at = NUMBER_ROOM - 1;
 	unsigned long long whole;
 
 	if (places < -limit || places > limit)
-		return 0;
+		return NULL;
 	whole = (unsigned long long)llround(places >= 0 ? fabs(v) * powers[places] : fabs(v) / powers[-places]);
 	for (; places > 0 && whole % 10 == 0; places--)
 		whole /= 10;
 	for (; places < 0; places++)
 		whole *= 10;
-	/* from the last digit to the first, at least one before the point */
-	for (; whole || n <= places; n++, whole /= 10) {
+	buf[at] = '\0';
+	/* at least one digit before the point */
+	for (int n = 0; whole || n <= places; n++, whole /= 10) {
 		if (n && n == places)
-			*--p = '.';
-		*--p = (char)('0' + whole % 10);
+			buf[--at] = '.';
+		buf[--at] = (char)('0' + whole % 10);
 	}
 	if (v < 0)
-		*--p = '-';
-	memmove(buf, p, (size_t)(end - p));
-	return (size_t)(end - p);
+		buf[--at] = '-';
+	return &buf[at];
 }
 
 static void add_number(struct text *out, bool known, double v, int digits)
 {
+	const char *fast;
 	char buf[NUMBER_ROOM];
-	size_t len;
 
 	if (!known || !isfinite(v))
 		return text_add_bytes(out, "null", 4);
 	if (v == 0)
 		return text_add_bytes(out, "0", 1);
-	len = fast_number(v, digits, buf);
-	if (len)
-		text_add_bytes(out, buf, len);
+	fast = fast_number(v, digits, buf);
+	if (fast)
+		text_add_bytes(out, fast, strlen(fast));
 	else
 		text_add(out, "%.*g", digits, v);
 }
