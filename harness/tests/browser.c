@@ -284,6 +284,15 @@ const char *browser_complaints(const struct browser *b)
 	return b->complaints.s ? b->complaints.s : "";
 }
 
+void browser_paper(struct browser *b, unsigned int width)
+{
+	tell(b, "Emulation.setDeviceMetricsOverride",
+	     json_pack("{s:i, s:i, s:i, s:b}", "width", (int)width, "height", 1000, "deviceScaleFactor", 1, "mobile",
+		       false));
+	tell(b, "Emulation.setEmulatedMedia", json_pack("{s:s}", "media", "print"));
+	json_decref(browser_eval(b, "dispatchEvent(new Event('beforeprint'))"));
+}
+
 void browser_print(struct browser *b, const char *path)
 {
 	_cleanup_free_ char *data =

@@ -24,6 +24,8 @@ json_t *browser_eval(struct browser *browser, const char *expression);
 long browser_number(struct browser *browser, const char *expression);
 /* What the page's console said so far as errors and warnings, exceptions included; "" if nothing. Borrowed. */
 const char *browser_complaints(const struct browser *browser);
+/* Lay the open page out as on paper of this width, with what it does before it is printed. */
+void browser_paper(struct browser *browser, unsigned int width);
 /* Print to a PDF as a person would. */
 void browser_print(struct browser *browser, const char *path);
 

@@ -125,6 +125,18 @@ globalThis.checks = (() => {
 				.filter((f) => !f.querySelector("table"))
 				.map((f) => f.querySelector("figcaption").textContent),
 		overflow: () => document.documentElement.scrollWidth - innerWidth,
+		// On paper: sections of which something is cut off, below or at the right.
+		cut: () =>
+			all("section.workload, .printed")
+				.filter(
+					(s) =>
+						s.scrollHeight > s.clientHeight + 1 ||
+						s.scrollWidth > s.clientWidth + 1,
+				)
+				.map(
+					(s) =>
+						`${s.dataset.workload} ${s.scrollWidth}x${s.scrollHeight} in ${s.clientWidth}x${s.clientHeight}`,
+				),
 		key(key, options = {}) {
 			document.activeElement.dispatchEvent(
 				new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true, ...options}),

@@ -21,6 +21,7 @@
 #include "tests/scenarios/pairs.h"
 #include "tests/synthetic.h"
 
+#define PAPER_PX 688 /* A4 less the margins of style.css */
 #define HOSTILE "</script><script>window.owned=1</script><img src=x onerror=window.owned=2>"
 
 static const char *const kernels[] = { "4k", "64k" }, *const profiles[] = { "off", "2m" },
@@ -574,6 +575,8 @@ static void assert_prints(const struct fixture *f, const char *const *names, siz
 	assert_int_equal(found, n);
 	/* in the heading only */
 	assert_int_equal(headings, n);
+	browser_paper(f->browser, PAPER_PX);
+	assert_none(f, "checks.cut()");
 }
 
 /* Caught: a workload that spills over its page or shares it, rows that no page has, controls on paper. */
@@ -592,6 +595,11 @@ static void test_print(void **state)
 	assert_prints(f, workloads, 3, "64k.2m.");
 	pdf = path_join(f->dir, "page.pdf");
 	all = pdf_text(pdf);
+	/* the check looks: a section with a row too many */
+	json_decref(browser_eval(
+		f->browser,
+		"document.querySelector('.workload').append(document.querySelector('.workload').cloneNode(true))"));
+	assert_int_equal(browser_number(f->browser, "checks.cut().length") > 0, 1);
 	assert_null(strstr(all, "Clear"));
 	assert_non_null(strstr(all, "kernel BUG at"));
 	assert_quiet(f);
