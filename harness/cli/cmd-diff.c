@@ -7,16 +7,17 @@
 #include "cli/cli.h"
 #include "compare/compare.h"
 #include "compare/floor.h"
+#include "explain/origins.h"
 #include "report/report.h"
 
 struct diff_args {
 	const char *base, *other, *floor;
 	struct compare_options options;
 	const char *format;
-	bool all;
+	bool all, explain;
 };
 
-enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT, KEY_FLOOR };
+enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT, KEY_FLOOR, KEY_EXPLAIN };
 
 static const struct argp_option options[] = {
 	{ "along", KEY_ALONG, "AXIS", 0, "Compare within one run along AXIS: kernels, folios, workloads or limit", 0 },
@@ -31,6 +32,11 @@ static const struct argp_option options[] = {
 	{ "floor", KEY_FLOOR, "RUN", 0,
 	  "A calibration (`granule calibrate`): what lies below its floors is no change, what it found timed is not "
 	  "judged",
+	  0 },
+	{ "explain", KEY_EXPLAIN, NULL, 0,
+	  "Boot what is not explained yet, counted (two boots a pair), and show the functions that changed most below "
+	  "each "
+	  "longer, shorter, and each change of path length that is not judged",
 	  0 },
 	{ "format", KEY_FORMAT, "text|json|csv", 0, "What to print (default: text)", 0 },
 	{ 0 },
@@ -86,6 +92,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_FLOOR:
 		a->floor = arg;
 		return 0;
+	case KEY_EXPLAIN:
+		a->explain = true;
+		return 0;
 	case KEY_FORMAT:
 		if (strcmp(arg, "text") && strcmp(arg, "json") && strcmp(arg, "csv"))
 			argp_error(state, "--format is text, json or csv, not '%s'", arg);
@@ -114,6 +123,9 @@ static const struct argp argp = {
 	"a pair's primary metrics are "
 	"corrected for their number (Bonferroni); a verdict with a star is exploratory: neither corrected nor "
 	"counted.\n\n"
+	"Below a change of path length stand the three functions that changed most, where `granule explain` or "
+	"--explain has counted "
+	"them before; without --explain no guest is started.\n\n"
 	"Exit code, first that applies: 130 interrupted; 2 wrong usage or no such run; 3 the disk failed; 4 some boots "
 	"failed or were not run (skipped and unsupported cells do not count); 5 a primary metric, or one named by "
 	"--metric, is unclear; 0 otherwise, whatever the verdicts: worse is no failure without a gate.",
@@ -127,6 +139,21 @@ static void print_json(json_t *o)
 	json_dumpf(o, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
 	putchar('\n');
 	json_decref(o);
+}
+
+/* From what was counted before, or by counting now. */
+static int find_origins(const struct diff_args *a, struct comparison *c, const struct run *base,
+			const struct run *other, struct err *err)
+{
+	_cleanup_(host_caps_free) struct host_caps caps = { 0 };
+	struct schedule_options schedule;
+
+	if (!a->explain)
+		return origins_find(c, base, other, NULL, NULL, err);
+	if (host_probe(&caps, err) < 0 || cli_need_qemu(&caps, err) < 0)
+		return -1;
+	schedule = cli_schedule_options(&caps, 1);
+	return origins_find(c, base, other, &schedule, NULL, err);
 }
 
 int cmd_diff(int argc, char **argv)
@@ -145,7 +172,8 @@ int cmd_diff(int argc, char **argv)
 	    cli_floors(a.floor, &floors, &err) < 0)
 		return cli_fail(&err);
 	a.options.floors = floors;
-	if (compare_runs(base, other, &a.options, &comparison, &err) < 0)
+	if (compare_runs(base, other, &a.options, &comparison, &err) < 0 ||
+	    find_origins(&a, comparison, base, other, &err) < 0)
 		return cli_fail(&err);
 	if (!strcmp(a.format, "json")) {
 		print_json(report_diff_json(comparison));

@@ -18,6 +18,9 @@ static void row_free(struct row *row)
 {
 	free(row->name);
 	free(row->reason);
+	for (size_t i = 0; i < row->n_origins; i++)
+		free(row->origins[i].function);
+	free(row->origins);
 	free(row->base.values);
 	free(row->other.values);
 }

@@ -50,6 +50,12 @@ struct side {
 	size_t n_boots, n_samples;
 };
 
+/* A function that changed: instructions per operation (explain/origins.h). */
+struct row_origin {
+	char *function; /* owned */
+	double base, other;
+};
+
 struct row {
 	char *name;		     /* owned: "page_fault1.memory.peak" */
 	const struct metric *metric; /* borrowed from a static table */
@@ -75,8 +81,10 @@ struct row {
 	double p;			      /* on hardware, of what counts: Mann and Whitney's; NAN: none */
 	struct stat_interval bootstrap;	      /* the same as ratios less 1; second opinion, decides nothing */
 	enum verdict verdict;
-	char *reason;	   /* owned: for unclear and not judged */
-	size_t more_seeds; /* unclear: how many more would settle it; 0: no number would, or too many */
+	char *reason;		    /* owned: for unclear and not judged */
+	size_t more_seeds;	    /* unclear: how many more would settle it; 0: no number would, or too many */
+	struct row_origin *origins; /* owned: the largest change first; none where nobody has looked */
+	size_t n_origins;
 };
 
 struct pair {

@@ -28,6 +28,10 @@ struct counts {
 
 /* ERR_HOST: it cannot be read, is larger than 512 MiB, is damaged, or a sample's sum is not that of its lines. */
 int counts_load(const char *path, struct counts *ret, struct err *err);
+/* The same of a file that counts_keep() wrote: zstd. ERR_HOST too if it is not there. */
+int counts_load_kept(const char *path, struct counts *ret, struct err *err);
+/* Compress the plugin's file @path into @kept, by rename. ERR_HOST. */
+int counts_keep(const char *path, const char *kept, struct err *err);
 int counts_parse(const char *text, struct counts *ret, struct err *err);
 void counts_free(struct counts *counts);
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -198,24 +199,36 @@ static int add_boot(struct side *s, const struct boot_result *boot, const struct
 	return 0;
 }
 
-/* Read what the repeated boot left. */
-static int add_repeated(struct side *s, const char *dir, unsigned int boot, struct err *err)
+/* Where the counts of a recorded boot are kept. Owned by the caller. */
+static char *kept_path(const struct boot_result *recorded)
+{
+	return path_join(recorded->dir, "count.zst");
+}
+
+/* Read what the repeated boot left, and keep it beside the boot that it repeats, where that can be written. */
+static int add_repeated(struct side *s, const struct explain_side *e, const char *dir, unsigned int boot,
+			struct err *err)
 {
 	_cleanup_(run_free_p) struct run *again = NULL;
-	struct boot_result result = { 0 };
+	struct boot_result result = { 0 }, recorded = { 0 };
 	struct counts counts = { 0 };
 	int rc = -1;
 
 	if (run_open(dir, &again, err) < 0)
 		return -1;
-	if (boot_read(again, run_find_cell(again, s->cell->id), boot, &result, err) == 0) {
+	if (boot_read(again, run_find_cell(again, s->cell->id), boot, &result, err) == 0 &&
+	    boot_read(e->run, e->cell, boot, &recorded, err) == 0) {
 		_cleanup_free_ char *path = path_join(result.dir ? result.dir : dir, "count");
+		_cleanup_free_ char *kept = recorded.dir ? kept_path(&recorded) : NULL;
 
 		if (counts_load(path, &counts, err) == 0)
 			rc = add_boot(s, &result, &counts, err);
+		if (rc == 0 && kept && access(recorded.dir, W_OK) == 0)
+			rc = counts_keep(path, kept, err);
 	}
 	counts_free(&counts);
 	boot_result_free(&result);
+	boot_result_free(&recorded);
 	return rc;
 }
 
@@ -236,17 +249,28 @@ static int check_side(const struct explain_side *e, unsigned int boot, struct er
 	return 0;
 }
 
-/* Kernel modules are among a cell's programs, and are no user code. */
+/* A program that was built anew since the run is not what ran. Kernel modules are no user code. */
 static int load_programs(struct side *s, struct err *err)
 {
 	for (size_t i = 0; i < s->cell->n_programs; i++) {
 		const struct cell_program *p = &s->cell->programs[i];
+		char now[SHA256_HEX_SIZE];
 
-		if (!ends_with(p->guest_path, ".ko") &&
-		    usercode_add(&s->usercode, p->guest_path, p->host_path, err) < 0)
+		if (ends_with(p->guest_path, ".ko") || sha256_file(p->host_path, now, NULL) < 0 ||
+		    strcmp(now, p->sha256) != 0)
+			continue;
+		if (usercode_add(&s->usercode, p->guest_path, p->host_path, err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+static int load_side(const struct explain_side *e, unsigned int boot, struct side *ret, struct err *err)
+{
+	ret->cell = e->cell;
+	if (check_side(e, boot, err) < 0 || symbols_load(e->cell->system_map, &ret->symbols, err) < 0)
+		return -1;
+	return load_programs(ret, err);
 }
 
 static int count_side(const struct explain_side *e, unsigned int boot, const struct schedule_options *options,
@@ -257,17 +281,50 @@ static int count_side(const struct explain_side *e, unsigned int boot, const str
 	_cleanup_free_ char *dir = NULL;
 	int rc = -1;
 
-	ret->cell = e->cell;
 	counted.count = true;
-	if (check_side(e, boot, err) < 0 || symbols_load(e->cell->system_map, &ret->symbols, err) < 0 ||
-	    repeat_run(e->run, &one, 1, &counted, &dir, err) < 0)
+	if (load_side(e, boot, ret, err) < 0 || repeat_run(e->run, &one, 1, &counted, &dir, err) < 0)
 		return err_wrap(err, "%s", e->cell->id);
 	if (one.identical)
-		rc = load_programs(ret, err) < 0 ? -1 : add_repeated(ret, dir, boot, err);
+		rc = add_repeated(ret, e, dir, boot, err);
 	else
 		err_set(err, ERR_GUEST, "boot %u is not what was recorded any more: %s", boot, one.difference);
 	free(one.difference);
 	remove_tree(dir, NULL);
+	return rc < 0 ? err_wrap(err, "%s", e->cell->id) : 0;
+}
+
+static bool is_kept(const struct explain_side *e, unsigned int boot)
+{
+	struct boot_result recorded = { 0 };
+	bool kept = false;
+
+	if (boot_read(e->run, e->cell, boot, &recorded, NULL) == 0 && recorded.dir) {
+		_cleanup_free_ char *path = kept_path(&recorded);
+
+		kept = path_exists(path);
+	}
+	boot_result_free(&recorded);
+	return kept;
+}
+
+/* The same from what an earlier count_side() kept. */
+static int recall_side(const struct explain_side *e, unsigned int boot, struct side *ret, struct err *err)
+{
+	struct boot_result recorded = { 0 };
+	struct counts counts = { 0 };
+	int rc = load_side(e, boot, ret, err);
+
+	if (rc == 0)
+		rc = boot_read(e->run, e->cell, boot, &recorded, err);
+	if (rc == 0) {
+		_cleanup_free_ char *path = kept_path(&recorded);
+
+		rc = counts_load_kept(path, &counts, err);
+	}
+	if (rc == 0)
+		rc = add_boot(ret, &recorded, &counts, err);
+	counts_free(&counts);
+	boot_result_free(&recorded);
 	return rc < 0 ? err_wrap(err, "%s", e->cell->id) : 0;
 }
 
@@ -422,6 +479,26 @@ int explain(const struct explain_side *base, const struct explain_side *other, u
 	_cleanup_(side_free) struct side a = { 0 }, b = { 0 };
 
 	if (count_side(base, boot, options, &a, err) < 0 || count_side(other, boot, options, &b, err) < 0)
+		return -1;
+	*ret = explanation_new(base, other, boot);
+	pair_phases(*ret, &a, &b);
+	return 0;
+}
+
+static int recall_or_count(const struct explain_side *e, unsigned int boot, const struct schedule_options *options,
+			   struct side *ret, struct err *err)
+{
+	return is_kept(e, boot) ? recall_side(e, boot, ret, err) : count_side(e, boot, options, ret, err);
+}
+
+int explain_kept(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
+		 const struct schedule_options *options, struct explanation **ret, struct err *err)
+{
+	_cleanup_(side_free) struct side a = { 0 }, b = { 0 };
+
+	if (!options && (!is_kept(base, boot) || !is_kept(other, boot)))
+		return 1;
+	if (recall_or_count(base, boot, options, &a, err) < 0 || recall_or_count(other, boot, options, &b, err) < 0)
 		return -1;
 	*ret = explanation_new(base, other, boot);
 	pair_phases(*ret, &a, &b);

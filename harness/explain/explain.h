@@ -55,11 +55,15 @@ struct explain_side {
 	const struct cell_record *cell;
 };
 
-/* Boot @boot of both cells again, counted. @options: as for any schedule. ERR_CONFIG: a cell that is not sealed or has no
+/* Boot @boot of both cells again, counted, and keep the counts beside the recorded boots. @options: as for any schedule. ERR_CONFIG: a cell that is not sealed or has no
  * System.map, a boot that is not ok; ERR_HOST: the plugin or QEMU; ERR_GUEST: the repeated boot is not the recorded
  * one. */
 int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
 	    const struct schedule_options *options, struct explanation **ret, struct err *err);
+/* The same from the counts that earlier calls kept beside the recorded boots (count.zst). What is missing is booted with @options; with
+ * NULL nothing is booted, and 1 is returned if a count is missing. */
+int explain_kept(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
+		 const struct schedule_options *options, struct explanation **ret, struct err *err);
 /* One without phases: for what needs no boot. */
 struct explanation *explanation_new(const struct explain_side *base, const struct explain_side *other,
 				    unsigned int boot);

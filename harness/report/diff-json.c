@@ -35,6 +35,16 @@ static json_t *side_json(const struct side *side)
 	return o;
 }
 
+static json_t *origins_json(const struct row *row)
+{
+	json_t *origins = json_array();
+
+	for (size_t i = 0; i < row->n_origins; i++)
+		json_array_append_new(origins, json_pack("{ss,sf,sf}", "function", row->origins[i].function, "base",
+							 row->origins[i].base, "other", row->origins[i].other));
+	return origins;
+}
+
 static json_t *row_json(const struct row *row)
 {
 	json_t *o = json_pack("{ss,ss,ss,ss,sb,sb,sb,sI}", "name", row->name, "unit", row->metric->unit, "class",
@@ -65,6 +75,8 @@ static json_t *row_json(const struct row *row)
 	json_object_set_new(o, "verdict", json_string(verdict_names[row->verdict]));
 	if (row->reason)
 		json_object_set_new(o, "reason", json_string(row->reason));
+	if (row->n_origins)
+		json_object_set_new(o, "origins", origins_json(row));
 	if (row->more_seeds)
 		json_object_set_new(o, "more_seeds", json_integer((json_int_t)row->more_seeds));
 	return o;

@@ -276,6 +276,25 @@ static void add_row(struct table *t, const struct row *row, struct notes *notes)
 	table_cell(t, 4, verdict, colour);
 }
 
+/* Below it the functions that changed most, where they are known. */
+static void add_origins(struct table *t, const struct row *row)
+{
+	for (size_t i = 0; i < row->n_origins; i++) {
+		const struct row_origin *o = &row->origins[i];
+		_cleanup_free_ char *name = xasprintf("    %s", o->function);
+		char number[NUMBER_SIZE];
+
+		table_line(t);
+		table_cell(t, 0, name, NULL);
+		snprintf(number, sizeof(number), "%.1f", o->base);
+		table_cell(t, 1, number, NULL);
+		snprintf(number, sizeof(number), "%.1f", o->other);
+		table_cell(t, 2, number, NULL);
+		snprintf(number, sizeof(number), "%+.1f", o->other - o->base);
+		table_cell(t, 3, number, NULL);
+	}
+}
+
 static void add_phase(struct table *t, const struct pair *pair, size_t from, const char *phase, bool all,
 		      struct notes *notes)
 {
@@ -294,6 +313,7 @@ static void add_phase(struct table *t, const struct pair *pair, size_t from, con
 			}
 			titled = true;
 			add_row(t, &pair->rows[i], notes);
+			add_origins(t, &pair->rows[i]);
 		}
 	}
 }
