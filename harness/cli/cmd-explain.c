@@ -11,18 +11,20 @@
 
 struct explain_args {
 	const char *words[4];
-	const char *format;
+	const char *format, *callee;
 	unsigned int boot, n_words;
 	bool all, memory;
 };
 
-enum { KEY_FORMAT = 256 };
+enum { KEY_FORMAT = 256, KEY_CALLERS };
 
 static const struct argp_option options[] = {
 	{ "boot", 'b', "N", 0, "Which boot, and so which seed (default: 1)", 0 },
 	{ "all", 'a', NULL, 0, "Every function, not only those that changed most", 0 },
 	{ "memory", 'm', NULL, 0, "Only where memory is, as it was recorded: nothing is booted, and any basis will do",
 	  0 },
+	{ "callers", KEY_CALLERS, "FUNCTION", 0,
+	  "Also who calls this function of the kernel, and how often per operation", 0 },
 	{ "format", KEY_FORMAT, "text|json|folded", 0, "What to print (default: text)", 0 },
 	{ 0 },
 };
@@ -41,6 +43,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'm':
 		a->memory = true;
 		return 0;
+	case KEY_CALLERS:
+		a->callee = arg;
+		return 0;
 	case KEY_FORMAT:
 		if (strcmp(arg, "text") && strcmp(arg, "json") && strcmp(arg, "folded"))
 			argp_error(state, "--format is text, json or folded, not '%s'", arg);
@@ -55,6 +60,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->n_words < 3)
 			argp_error(state,
 				   "two runs and a cell: granule explain results/6.12 results/7.2 64k.off.faults");
+		if (a->memory && a->callee)
+			argp_error(state, "--callers counts, --memory does not");
 		if (a->memory && !strcmp(a->format, "folded"))
 			argp_error(state, "folded stacks are of functions; --memory has none");
 		return 0;
@@ -125,7 +132,7 @@ static int count_both(const struct explain_side sides[2], const struct explain_a
 	if (host_probe(&caps, err) < 0 || cli_need_qemu(&caps, err) < 0)
 		return -1;
 	schedule = cli_schedule_options(&caps, 1);
-	return explain(&sides[0], &sides[1], a->boot, &schedule, ret, err);
+	return explain(&sides[0], &sides[1], a->boot, a->callee, &schedule, ret, err);
 }
 
 int cmd_explain(int argc, char **argv)

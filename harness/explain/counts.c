@@ -12,8 +12,10 @@
 
 void counts_free(struct counts *c)
 {
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		free(c->samples[i].v);
+		free(c->samples[i].branches);
+	}
 	free(c->samples);
 	*c = (struct counts){ 0 };
 }
@@ -52,6 +54,24 @@ static bool parse_count(const char **p, struct count *c)
 	return true;
 }
 
+/* "call ffff800080012344 ffff800080010000 17\n" */
+static bool parse_branch(const char **p, struct branch *b)
+{
+	char *end;
+
+	b->site = strtoull(*p + strlen("call "), &end, 16);
+	if (*end != ' ')
+		return false;
+	b->target = strtoull(end + 1, &end, 16);
+	if (*end != ' ')
+		return false;
+	b->n = strtoull(end + 1, &end, 10);
+	if (*end != '\n')
+		return false;
+	*p = end + 1;
+	return true;
+}
+
 static bool is_behind(const struct count *c, const struct count *before)
 {
 	return c->address != before->address ? c->address > before->address : c->digest > before->digest;
@@ -66,6 +86,11 @@ static bool parse_sample(const char **p, struct sample_counts *s)
 	while (strncmp(*p, "end ", 4) != 0) {
 		struct count c;
 
+		if (!strncmp(*p, "call ", 5)) {
+			if (!parse_branch(p, VEC_PUSH(s->branches, s->n_branches)))
+				return false;
+			continue;
+		}
 		if (!parse_count(p, &c) || (s->n && !is_behind(&c, &s->v[s->n - 1])))
 			return false;
 		*VEC_PUSH(s->v, s->n) = c;
@@ -80,7 +105,7 @@ static bool parse_sample(const char **p, struct sample_counts *s)
 
 int counts_parse(const char *text, struct counts *ret, struct err *err)
 {
-	static const char magic[] = "granule-count 2\n";
+	static const char magic[] = "granule-count 3\n";
 	_cleanup_(counts_free) struct counts c = { 0 };
 	const char *p = text;
 

@@ -14,9 +14,16 @@ struct count {
 	uint64_t digest; /* of the piece that user code lies in (wire/code.h); 0: the kernel's, or not known */
 };
 
+/* A branch of the kernel that was taken @n times from @site to @target: a call, a jump to another function's beginning, or none of these. */
+struct branch {
+	uint64_t site, target, n;
+};
+
 struct sample_counts {
 	struct count *v; /* owned, by address, then digest */
 	size_t n;
+	struct branch *branches; /* owned */
+	size_t n_branches;
 	uint64_t sum;
 	bool work; /* between the program's own markers; else the whole execution */
 };

@@ -28,6 +28,7 @@ struct tally {
 	double metric, kernel, user, other;
 	double *functions;	/* owned: by place in the symbols; behind them the trampoline */
 	double *user_functions; /* owned: by user_place() */
+	double *callers;	/* owned: calls of side.callee, by place of the caller, as functions */
 	size_t program;		/* that the phase runs; SIZE_MAX: none is known */
 	size_t n_samples;
 	bool whole;
@@ -35,6 +36,7 @@ struct tally {
 
 struct side {
 	const struct cell_record *cell;
+	const char *callee; /* whose callers are wanted, or NULL */
 	struct symbols symbols;
 	struct usercode usercode;
 	struct tally *tallies; /* owned */
@@ -47,6 +49,7 @@ static void side_free(struct side *s)
 		free(s->tallies[i].phase);
 		free(s->tallies[i].functions);
 		free(s->tallies[i].user_functions);
+		free(s->tallies[i].callers);
 	}
 	free(s->tallies);
 	usercode_free(&s->usercode);
@@ -89,6 +92,7 @@ static struct tally *tally_of(struct side *s, const char *phase)
 	t = VEC_PUSH(s->tallies, s->n_tallies);
 	t->phase = xstrdup(phase);
 	t->functions = xcalloc(s->symbols.n + 1, sizeof(*t->functions));
+	t->callers = xcalloc(s->symbols.n + 1, sizeof(*t->callers));
 	t->user_functions = xcalloc(user_place(s, SIZE_MAX, 0) + 1, sizeof(*t->user_functions));
 	t->program = phase_program(s, phase);
 	return t;
@@ -122,6 +126,24 @@ static void add_counts(struct side *s, struct tally *t, const struct sample_coun
 		}
 		t->functions[at] += n;
 		t->kernel += n;
+	}
+}
+
+/* A branch to the first instruction of the function that was asked for is a call of it, or a jump that stands for one (a tail call); from
+ * within itself it is a loop. */
+static void add_calls(const struct side *s, struct tally *t, const struct sample_counts *counts, uint64_t shift,
+		      double operations)
+{
+	for (size_t i = 0; s->callee && i < counts->n_branches; i++) {
+		const struct branch *b = &counts->branches[i];
+		size_t to = symbols_find(&s->symbols, b->target - shift), from;
+
+		if (to == SIZE_MAX || s->symbols.v[to].address != b->target - shift ||
+		    strcmp(s->symbols.v[to].name, s->callee) != 0)
+			continue;
+		from = symbols_find(&s->symbols, b->site - shift);
+		if (from != to)
+			t->callers[from == SIZE_MAX ? s->symbols.n : from] += (double)b->n / operations;
 	}
 }
 
@@ -160,6 +182,7 @@ static int add_sample(struct side *s, const struct wire_record *record, const st
 	t->whole |= !counts->work;
 	t->n_samples++;
 	add_counts(s, t, counts, shift, operations);
+	add_calls(s, t, counts, shift, operations);
 	return 0;
 }
 
@@ -268,9 +291,10 @@ static int load_programs(struct side *s, struct err *err)
 static int load_side(const struct explain_side *e, unsigned int boot, struct side *ret, struct err *err)
 {
 	ret->cell = e->cell;
-	if (check_side(e, boot, err) < 0 || symbols_load(e->cell->system_map, &ret->symbols, err) < 0)
-		return -1;
-	return load_programs(ret, err);
+	if (check_side(e, boot, err) < 0 || symbols_load(e->cell->system_map, &ret->symbols, err) < 0 ||
+	    load_programs(ret, err) < 0)
+		return err_wrap(err, "%s", e->cell->id);
+	return 0;
 }
 
 static int count_side(const struct explain_side *e, unsigned int boot, const struct schedule_options *options,
@@ -282,7 +306,7 @@ static int count_side(const struct explain_side *e, unsigned int boot, const str
 	int rc = -1;
 
 	counted.count = true;
-	if (load_side(e, boot, ret, err) < 0 || repeat_run(e->run, &one, 1, &counted, &dir, err) < 0)
+	if (repeat_run(e->run, &one, 1, &counted, &dir, err) < 0)
 		return err_wrap(err, "%s", e->cell->id);
 	if (one.identical)
 		rc = add_repeated(ret, e, dir, boot, err);
@@ -312,10 +336,8 @@ static int recall_side(const struct explain_side *e, unsigned int boot, struct s
 {
 	struct boot_result recorded = { 0 };
 	struct counts counts = { 0 };
-	int rc = load_side(e, boot, ret, err);
+	int rc = boot_read(e->run, e->cell, boot, &recorded, err);
 
-	if (rc == 0)
-		rc = boot_read(e->run, e->cell, boot, &recorded, err);
 	if (rc == 0) {
 		_cleanup_free_ char *path = kept_path(&recorded);
 
@@ -386,6 +408,14 @@ static void add_functions(struct phase_cost *p, const struct side *s, const stru
 			 t->functions[i] / (double)t->n_samples, other);
 }
 
+static void add_callers(struct phase_cost *p, const struct side *s, const struct tally *t, bool other)
+{
+	for (size_t i = 0; i <= s->symbols.n; i++)
+		add_cost(&p->callers, &p->n_callers, NULL,
+			 i < s->symbols.n ? s->symbols.v[i].name : "(outside of System.map)",
+			 t->callers[i] / (double)t->n_samples, other);
+}
+
 static void add_user_functions(struct phase_cost *p, const struct side *s, const struct tally *t, bool other)
 {
 	size_t at = 0;
@@ -453,6 +483,9 @@ static void pair_phases(struct explanation *e, const struct side *base, const st
 			add_functions(p, other, b, true);
 			add_user_functions(p, base, a, false);
 			add_user_functions(p, other, b, true);
+			add_callers(p, base, a, false);
+			add_callers(p, other, b, true);
+			merge_functions(p->callers, &p->n_callers);
 			merge_functions(p->functions, &p->n_functions);
 			merge_functions(p->user, &p->n_user);
 			add_programs(p);
@@ -473,14 +506,30 @@ struct explanation *explanation_new(const struct explain_side *base, const struc
 	return e;
 }
 
-int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
+static int check_callee(const struct side *a, const struct side *b, const char *callee, struct err *err)
+{
+	const struct symbols *const kernels[] = { &a->symbols, &b->symbols };
+
+	for (size_t k = 0; k < ARRAY_SIZE(kernels); k++)
+		for (size_t i = 0; i < kernels[k]->n; i++)
+			if (!strcmp(kernels[k]->v[i].name, callee))
+				return 0;
+	return err_set(err, ERR_CONFIG,
+		       "neither kernel has a function '%s' (System.map); one that is inlined has its callers' name",
+		       callee);
+}
+
+int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot, const char *callee,
 	    const struct schedule_options *options, struct explanation **ret, struct err *err)
 {
-	_cleanup_(side_free) struct side a = { 0 }, b = { 0 };
+	_cleanup_(side_free) struct side a = { .callee = callee }, b = { .callee = callee };
 
-	if (count_side(base, boot, options, &a, err) < 0 || count_side(other, boot, options, &b, err) < 0)
+	if (load_side(base, boot, &a, err) < 0 || load_side(other, boot, &b, err) < 0 ||
+	    (callee && check_callee(&a, &b, callee, err) < 0) || count_side(base, boot, options, &a, err) < 0 ||
+	    count_side(other, boot, options, &b, err) < 0)
 		return -1;
 	*ret = explanation_new(base, other, boot);
+	(*ret)->callee = callee;
 	pair_phases(*ret, &a, &b);
 	return 0;
 }
@@ -488,6 +537,8 @@ int explain(const struct explain_side *base, const struct explain_side *other, u
 static int recall_or_count(const struct explain_side *e, unsigned int boot, const struct schedule_options *options,
 			   struct side *ret, struct err *err)
 {
+	if (load_side(e, boot, ret, err) < 0)
+		return -1;
 	return is_kept(e, boot) ? recall_side(e, boot, ret, err) : count_side(e, boot, options, ret, err);
 }
 
@@ -522,6 +573,7 @@ void explanation_free(struct explanation *e)
 		functions_free(e->phases[i].functions, e->phases[i].n_functions);
 		functions_free(e->phases[i].user, e->phases[i].n_user);
 		functions_free(e->phases[i].programs, e->phases[i].n_programs);
+		functions_free(e->phases[i].callers, e->phases[i].n_callers);
 		free(e->phases[i].phase);
 	}
 	free(e->phases);

@@ -40,9 +40,13 @@ struct phase_cost {
 	size_t n_user;
 	struct function_cost *programs; /* owned: sums of @user by program, which is their name */
 	size_t n_programs;
+	/* owned: calls per operation of the function that was asked for, by the functions that call it; their name is the caller's */
+	struct function_cost *callers;
+	size_t n_callers;
 };
 
 struct explanation {
+	const char *callee;			/* borrowed: whose callers are in the phases, or NULL */
 	char *base_dir, *other_dir;		/* owned */
 	const struct cell_record *base, *other; /* borrowed from the runs */
 	unsigned int boot;
@@ -58,7 +62,8 @@ struct explain_side {
 /* Boot @boot of both cells again, counted, and keep the counts beside the recorded boots. @options: as for any schedule. ERR_CONFIG: a cell that is not sealed or has no
  * System.map, a boot that is not ok; ERR_HOST: the plugin or QEMU; ERR_GUEST: the repeated boot is not the recorded
  * one. */
-int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
+/* @callee: a function of the kernel whose callers are wanted, or NULL; ERR_CONFIG too if neither kernel has it. */
+int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot, const char *callee,
 	    const struct schedule_options *options, struct explanation **ret, struct err *err);
 /* The same from the counts that earlier calls kept beside the recorded boots (count.zst). What is missing is booted with @options; with
  * NULL nothing is booted, and 1 is returned if a count is missing. */

@@ -5,9 +5,10 @@
  *
  *   -plugin count-vN.so,out=FILE
  *
- * FILE is text: "granule-count 2", then for each sample "sample N work" (between work markers) or "sample N whole" (the program
+ * FILE is text: "granule-count 3", then for each sample "sample N work" (between work markers) or "sample N whole" (the program
  * had none), lines "ADDRESS COUNT" in hexadecimal and decimal, and "end SUM". User code has "ADDRESS COUNT DIGEST": programs share
- * addresses, so it is counted by the bytes that lie around it too (wire/code.h). Sorted by address, then digest. A file without
+ * addresses, so it is counted by the bytes that lie around it too (wire/code.h). Sorted by address, then digest. Behind them "call SITE TARGET
+ * COUNT" for the kernel's branches that may be calls: BL and B by their code, BLR and BR by where they went. A file without
  * its last "end" is of a guest that did not come to its end.
  *
  * An instruction that faults is counted when it is tried and again when it is repeated; the guest's clock counts it
@@ -26,6 +27,10 @@ PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *in
 #define CHUNK 65536u
 #define IS_KERNEL(address) ((address) >> 55 & 1)
 
+/* Branches (Arm ARM C6.2): B and BL; BR and BLR, with pointer authentication or without. */
+#define IS_DIRECT(code) (((code)&0x7c000000u) == 0x14000000u)
+#define IS_INDIRECT(code) (((code)&0xfedf0000u) == 0xd61f0000u)
+
 /* Counter i is slot i % CHUNK of chunk i / CHUNK; chunks never move, translated code has their addresses. */
 #if PLUGIN_API == 1
 struct chunk {
@@ -38,12 +43,22 @@ struct chunk {
 #endif
 
 static struct chunk *chunks;
-static struct place {
+struct place {
 	uint64_t address, digest; /* digest: of user code's piece, else 0 */
-} * places;			  /* of counter i */
+	uint32_t code;		  /* of a direct branch of the kernel, else 0 */
+};
+static struct place *places; /* of counter i */
 static size_t n_counters, n_chunks;
 static uint32_t *table; /* open addressing: counter + 1 by place; 0: free */
 static size_t table_size;
+
+/* A branch through a register. Its calls since the sample began, and between work markers. */
+static struct edge {
+	uint64_t site, target, in_sample, in_work;
+} * edges;
+static size_t n_edges, edges_room, edge_table_size;
+static uint32_t *edge_table; /* open addressing: edge + 1 */
+static uint64_t branch_site; /* that was executed last; 0: none, or its target is known */
 
 static uint64_t *sample_base, *work_base, *work_sum; /* by counter; what is behind their length was 0 */
 static size_t n_sample_base, n_work_base, n_work_sum;
@@ -140,10 +155,14 @@ static struct place place_of(const struct qemu_plugin_insn *insn)
 	return place;
 }
 
-static void count_insn(struct qemu_plugin_insn *insn)
+/* @code: a kernel that patches itself may turn a NOP into a branch (static keys): the last counts. */
+static void count_insn(struct qemu_plugin_insn *insn, uint32_t code)
 {
 	const struct place place = place_of(insn);
 	size_t i = counter_of(&place);
+
+	if (IS_KERNEL(place.address) && IS_DIRECT(code))
+		places[i].code = code;
 #if PLUGIN_API == 1
 	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 						   &chunks[i / CHUNK].counts[i % CHUNK], 1);
@@ -152,6 +171,91 @@ static void count_insn(struct qemu_plugin_insn *insn)
 
 	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
 #endif
+}
+
+/* ---- Branches */
+
+static uint64_t direct_target(const struct place *place)
+{
+	int64_t words = (int64_t)((uint64_t)place->code << 38) >> 38;
+
+	return place->address + (uint64_t)(words * 4);
+}
+
+static uint32_t *edge_slot(uint64_t site, uint64_t target)
+{
+	size_t i = (size_t)((site * 31 ^ target) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (edge_table_size - 1);
+
+	while (edge_table[i] && (edges[edge_table[i] - 1].site != site || edges[edge_table[i] - 1].target != target))
+		i = (i + 1) & (edge_table_size - 1);
+	return &edge_table[i];
+}
+
+static void grow_edges(void)
+{
+	edges_room = edges_room ? edges_room * 2 : 1024;
+	edges = must_alloc(realloc(edges, edges_room * sizeof(*edges)));
+	free(edge_table);
+	edge_table_size = edges_room * 4;
+	edge_table = must_alloc(calloc(edge_table_size, sizeof(*edge_table)));
+	for (size_t i = 0; i < n_edges; i++)
+		*edge_slot(edges[i].site, edges[i].target) = (uint32_t)i + 1;
+}
+
+static void branches(unsigned int vcpu, void *site)
+{
+	(void)vcpu;
+	branch_site = in_sample ? (uint64_t)(uintptr_t)site : 0;
+}
+
+/* The block that begins at @target is executed. */
+static void block_begins(unsigned int vcpu, void *target)
+{
+	uint32_t *slot;
+
+	(void)vcpu;
+	if (!branch_site)
+		return;
+	if (n_edges == edges_room)
+		grow_edges();
+	slot = edge_slot(branch_site, (uint64_t)(uintptr_t)target);
+	if (!*slot) {
+		edges[n_edges] = (struct edge){ .site = branch_site, .target = (uint64_t)(uintptr_t)target };
+		*slot = (uint32_t)++n_edges;
+	}
+	edges[*slot - 1].in_sample++;
+	edges[*slot - 1].in_work += work_depth > 0;
+	branch_site = 0;
+}
+
+static int by_edge(const void *a, const void *b)
+{
+	const struct edge *x = a, *y = b;
+
+	if (x->site != y->site)
+		return (x->site > y->site) - (x->site < y->site);
+	return (x->target > y->target) - (x->target < y->target);
+}
+
+/* Sorted in place, so the table is of no use any more: for the end of a sample. */
+static void write_edges(void)
+{
+	qsort(edges, n_edges, sizeof(*edges), by_edge);
+	for (size_t i = 0; i < n_edges; i++) {
+		uint64_t n = work_seen ? edges[i].in_work : edges[i].in_sample;
+
+		if (n)
+			fprintf(out, "call %llx %llx %llu\n", (unsigned long long)edges[i].site,
+				(unsigned long long)edges[i].target, (unsigned long long)n);
+	}
+}
+
+static void forget_edges(void)
+{
+	n_edges = 0;
+	branch_site = 0;
+	if (edge_table)
+		memset(edge_table, 0, edge_table_size * sizeof(*edge_table));
 }
 
 static void keep(uint64_t **v, size_t *n)
@@ -191,6 +295,7 @@ static void write_count(const struct place *place, uint64_t n)
 static void write_sample(void)
 {
 	uint32_t *order = must_alloc(malloc((n_counters + 1) * sizeof(*order)));
+	uint64_t *counted = must_alloc(malloc((n_counters + 1) * sizeof(*counted)));
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < n_counters; i++)
@@ -204,10 +309,17 @@ static void write_sample(void)
 
 		if (n)
 			write_count(&places[i], n);
+		counted[k] = n;
 		sum += n;
 	}
+	for (size_t k = 0; k < n_counters; k++)
+		if (counted[k] && places[order[k]].code)
+			fprintf(out, "call %llx %llx %llu\n", (unsigned long long)places[order[k]].address,
+				(unsigned long long)direct_target(&places[order[k]]), (unsigned long long)counted[k]);
+	write_edges();
 	fprintf(out, "end %llu\n", (unsigned long long)sum);
 	free(order);
+	free(counted);
 }
 
 static void marked(unsigned int vcpu, void *data)
@@ -219,6 +331,7 @@ static void marked(unsigned int vcpu, void *data)
 		work_seen = false;
 		work_depth = 0;
 		n_work_sum = 0;
+		forget_edges();
 		keep(&sample_base, &n_sample_base);
 		break;
 	case MARKER_SAMPLE_END:
@@ -253,11 +366,17 @@ static uint32_t insn_code(const struct qemu_plugin_insn *insn)
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	(void)id;
+	if (IS_KERNEL(qemu_plugin_tb_vaddr(tb)))
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, block_begins, QEMU_PLUGIN_CB_NO_REGS,
+						     (void *)(uintptr_t)qemu_plugin_tb_vaddr(tb));
 	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint32_t code = insn_code(insn);
 
-		count_insn(insn);
+		count_insn(insn, code);
+		if (IS_INDIRECT(code) && IS_KERNEL(qemu_plugin_insn_vaddr(insn)))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, branches, QEMU_PLUGIN_CB_NO_REGS,
+							       (void *)(uintptr_t)qemu_plugin_insn_vaddr(insn));
 		for (uintptr_t m = MARKER_SAMPLE_BEGIN; m <= MARKER_WORK_END; m++)
 			if (code == MARKER_CODE(m))
 				qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, QEMU_PLUGIN_CB_NO_REGS, (void *)m);
@@ -279,7 +398,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		qemu_plugin_outs("granule-count: out=FILE, which can be written\n");
 		return -1;
 	}
-	fputs("granule-count 2\n", out);
+	fputs("granule-count 3\n", out);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	qemu_plugin_register_atexit_cb(id, ended, NULL);
 	return 0;

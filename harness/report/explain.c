@@ -88,6 +88,40 @@ static void add_user(struct table *table, const struct phase_cost *p, bool all)
 	add_line(table, "user", p->base.user, p->other.user);
 }
 
+static const struct table_column caller_columns[] = {
+	{ "called by", 38, false }, { "base", 12, true }, { "other", 12, true },
+	{ "change", 12, true },	    { NULL, 0, false },
+};
+
+static void add_calls(struct table *table, const char *name, double base, double other)
+{
+	char text[NUMBER_SIZE];
+
+	table_line(table);
+	table_cell(table, 0, name, NULL);
+	snprintf(text, sizeof(text), "%.4f", base);
+	table_cell(table, 1, text, NULL);
+	snprintf(text, sizeof(text), "%.4f", other);
+	table_cell(table, 2, text, NULL);
+	snprintf(text, sizeof(text), "%+.4f", other - base);
+	table_cell(table, 3, text, NULL);
+}
+
+static void add_callers(const struct phase_cost *p, const char *callee, bool colour, struct text *out)
+{
+	struct table *table = table_new(caller_columns, colour);
+	double base = 0, other = 0;
+
+	text_add(out, "  calls of %s per operation\n", callee);
+	for (size_t i = 0; i < p->n_callers; i++) {
+		add_calls(table, p->callers[i].name, p->callers[i].base, p->callers[i].other);
+		base += p->callers[i].base;
+		other += p->callers[i].other;
+	}
+	add_calls(table, "sum", base, other);
+	table_finish(table, 2, out);
+}
+
 static void add_phase(const struct phase_cost *p, bool all, bool colour, struct text *out)
 {
 	struct table *table = table_new(columns, colour);
@@ -113,8 +147,11 @@ char *report_explain_text(const struct explanation *e, bool all, bool colour)
 	text_add(&out, "  other     %s, %s\n            %s\n", e->other->id, e->other->kernel_release, e->other_dir);
 	text_add(&out, "  boot      %u%s\n", e->boot,
 		 e->n_phases ? ", repeated with the plugin: the recorded bytes again" : ", as it was recorded");
-	for (size_t i = 0; i < e->n_phases; i++)
+	for (size_t i = 0; i < e->n_phases; i++) {
 		add_phase(&e->phases[i], all, colour, &out);
+		if (e->callee)
+			add_callers(&e->phases[i], e->callee, colour, &out);
+	}
 	return text_steal(&out);
 }
 
@@ -171,7 +208,7 @@ static json_t *functions_json(const struct function_cost *v, size_t n)
 	return functions;
 }
 
-static json_t *phase_json(const struct phase_cost *p)
+static json_t *phase_json(const struct phase_cost *p, const char *callee)
 {
 	json_t *o = json_object();
 
@@ -180,6 +217,10 @@ static json_t *phase_json(const struct phase_cost *p)
 	json_object_set_new(o, "other", side_json(&p->other));
 	json_object_set_new(o, "functions", functions_json(p->functions, p->n_functions));
 	json_object_set_new(o, "user_functions", functions_json(p->user, p->n_user));
+	if (callee) {
+		json_object_set_new(o, "callee", json_string(callee));
+		json_object_set_new(o, "callers", functions_json(p->callers, p->n_callers));
+	}
 	json_object_set_new(o, "programs", functions_json(p->programs, p->n_programs));
 	return o;
 }
@@ -205,7 +246,7 @@ json_t *report_explain_json(const struct explanation *e, const struct memory_spl
 	json_t *phases = json_array(), *splits = json_array();
 
 	for (size_t i = 0; i < e->n_phases; i++)
-		json_array_append_new(phases, phase_json(&e->phases[i]));
+		json_array_append_new(phases, phase_json(&e->phases[i], e->callee));
 	for (size_t i = 0; i < memory->n; i++)
 		json_array_append_new(splits, split_json(&memory->v[i]));
 	json_object_set_new(o, "phases", phases);

@@ -98,22 +98,24 @@ static void test_no_map(void **state)
 /* Caught: samples mixed up, a sum that nobody checks, an order that nobody checks. */
 static void test_counts(void **state)
 {
-	static const char good[] =
-		"granule-count 2\n"
-		"sample 0 work\n400a10 5 ab\n400a10 6 ac\nffff800080010080 17\nffff800080010084 3\nend 31\n"
-		"sample 1 whole\nend 0\n";
+	static const char good[] = "granule-count 3\n"
+				   "sample 0 work\n400a10 5 ab\n400a10 6 ac\nffff800080010080 17\nffff800080010084 "
+				   "3\ncall ffff800080010084 ffff800080010200 3\nend 31\n"
+				   "sample 1 whole\nend 0\n";
 	static const char *const bad[] = {
 		"",
-		"granule-count 3\n",
-		"granule-count 2\nsample 1 work\nend 0\n",
-		"granule-count 2\nsample 0 other\nend 0\n",
-		"granule-count 2\nsample 0 work\n10 1\nend 2\n",
-		"granule-count 2\nsample 0 work\n10 1\n10 1\nend 2\n",
-		"granule-count 2\nsample 0 work\n20 1\n10 1\nend 2\n",
-		"granule-count 2\nsample 0 work\n10 1\n",
-		"granule-count 2\nsample 0 work\n10 1 b\n10 1 a\nend 2\n",
-		"granule-count 2\nsample 0 work\n10 1 b c\nend 1\n",
-		"granule-count 2\nsample 0 work\n10 x\nend 0\n",
+		"granule-count 4\n",
+		"granule-count 3\nsample 1 work\nend 0\n",
+		"granule-count 3\nsample 0 other\nend 0\n",
+		"granule-count 3\nsample 0 work\n10 1\nend 2\n",
+		"granule-count 3\nsample 0 work\n10 1\n10 1\nend 2\n",
+		"granule-count 3\nsample 0 work\n20 1\n10 1\nend 2\n",
+		"granule-count 3\nsample 0 work\n10 1\n",
+		"granule-count 3\nsample 0 work\n10 1 b\n10 1 a\nend 2\n",
+		"granule-count 3\nsample 0 work\n10 1 b c\nend 1\n",
+		"granule-count 3\nsample 0 work\ncall 10 20\nend 0\n",
+		"granule-count 3\nsample 0 work\ncall 10 x 1\nend 0\n",
+		"granule-count 3\nsample 0 work\n10 x\nend 0\n",
 	};
 	struct err err = ERR_INIT;
 	struct counts c;
@@ -128,6 +130,9 @@ static void test_counts(void **state)
 	assert_int_equal(c.samples[0].v[3].address, 0xffff800080010084);
 	assert_int_equal(c.samples[0].v[3].n, 3);
 	assert_int_equal(c.samples[0].sum, 31);
+	assert_int_equal(c.samples[0].n_branches, 1);
+	assert_int_equal(c.samples[0].branches[0].target, 0xffff800080010200);
+	assert_int_equal(c.samples[0].branches[0].n, 3);
 	counts_free(&c);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		if (counts_parse(bad[i], &c, &err) == 0)
