@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "explain/explain.h"
 #include "explain/memory.h"
+#include "explain/recorded.h"
 #include "report/report.h"
 
 struct explain_args {
@@ -96,12 +97,13 @@ static const struct cell_record *find_cell(const struct run *run, const char *id
 	return cell;
 }
 
-static void print(const struct explanation *e, const struct memory_splits *memory, const struct explain_args *a)
+static void print(const struct explanation *e, const struct recorded *recorded, const struct memory_splits *memory,
+		  const struct explain_args *a)
 {
-	_cleanup_free_ char *text = NULL, *more = NULL;
+	_cleanup_free_ char *text = NULL, *more = NULL, *counters = NULL;
 
 	if (!strcmp(a->format, "json")) {
-		json_t *o = report_explain_json(e, memory);
+		json_t *o = report_explain_json(e, recorded, memory);
 
 		text = json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
 		json_decref(o);
@@ -109,23 +111,32 @@ static void print(const struct explanation *e, const struct memory_splits *memor
 		text = report_explain_folded(e);
 	} else {
 		text = report_explain_text(e, a->all, cli_colour());
+		counters = recorded->why ? report_recorded_text(recorded, cli_colour()) : xstrdup("");
 		more = report_memory_text(memory, cli_colour());
 	}
 	fputs(text, stdout);
+	if (counters)
+		fputs(counters, stdout);
 	if (more)
 		fputs(more, stdout);
 	else if (text[0] && text[strlen(text) - 1] != '\n')
 		putchar('\n');
 }
 
-/* Two counted boots, unless only memory was asked for. */
+/* Two counted boots, unless only memory was asked for or nothing can be counted. */
 static int count_both(const struct explain_side sides[2], const struct explain_args *a, struct explanation **ret,
-		      struct err *err)
+		      struct recorded *recorded, struct err *err)
 {
+	bool uncounted = recorded_only(sides[0].cell) || recorded_only(sides[1].cell);
 	_cleanup_(host_caps_free) struct host_caps caps = { 0 };
 	struct schedule_options schedule;
 
-	if (a->memory) {
+	if (uncounted && !strcmp(a->format, "folded"))
+		return err_set(err, ERR_CONFIG, "folded stacks are of functions, which only the basis simulated tells");
+	if (uncounted && !a->memory &&
+	    recorded_explain(sides[0].run, sides[0].cell, sides[1].run, sides[1].cell, a->boot, recorded, err) < 0)
+		return -1;
+	if (a->memory || uncounted) {
 		*ret = explanation_new(&sides[0], &sides[1], a->boot);
 		return 0;
 	}
@@ -139,6 +150,7 @@ int cmd_explain(int argc, char **argv)
 {
 	_cleanup_(explanation_free_p) struct explanation *e = NULL;
 	_cleanup_(memory_splits_free) struct memory_splits memory = { 0 };
+	_cleanup_(recorded_free) struct recorded recorded = { 0 };
 	struct explain_args a = { .format = "text", .boot = 1 };
 	_cleanup_(run_free_p) struct run *base = NULL;
 	_cleanup_(run_free_p) struct run *other = NULL;
@@ -154,9 +166,9 @@ int cmd_explain(int argc, char **argv)
 		(struct explain_side){ other, sides[0].cell ? find_cell(other, a.words[a.n_words - 1], &err) : NULL };
 	if (!sides[0].cell || !sides[1].cell)
 		return cli_fail(&err);
-	if (count_both(sides, &a, &e, &err) < 0 ||
+	if (count_both(sides, &a, &e, &recorded, &err) < 0 ||
 	    memory_explain(base, sides[0].cell, other, sides[1].cell, a.boot, &memory, &err) < 0)
 		return cli_fail(&err);
-	print(e, &memory, &a);
+	print(e, &recorded, &memory, &a);
 	return 0;
 }

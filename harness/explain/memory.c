@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "explain/recorded.h"
 
 static const struct {
 	const char *name, *label;
@@ -59,36 +60,16 @@ static void add_split(struct memory_splits *out, const char *phase, const char *
 	*VEC_PUSH(out->v, out->n) = s;
 }
 
-static int measure(const struct run *run, const struct cell_record *cell, unsigned int boot, struct measures *ret,
-		   struct err *err)
-{
-	struct boot_result result = { 0 };
-	int rc;
-
-	if (cell->skip)
-		return err_set(err, ERR_CONFIG, "%s: it was skipped: %s", cell->id, cell->skip);
-	if (boot < 1 || boot > cell->boots)
-		return err_set(err, ERR_CONFIG, "%s: it has boots 1 to %llu", cell->id,
-			       (unsigned long long)cell->boots);
-	rc = boot_read(run, cell, boot, &result, err);
-	if (rc == 0 && result.outcome != OUTCOME_OK)
-		rc = err_set(err, ERR_CONFIG, "%s: boot %u is not ok", cell->id, boot);
-	if (rc == 0)
-		rc = boot_measure(cell, &result, ret, err);
-	boot_result_free(&result);
-	return rc;
-}
-
 int memory_explain(const struct run *base_run, const struct cell_record *base, const struct run *other_run,
 		   const struct cell_record *other, unsigned int boot, struct memory_splits *ret, struct err *err)
 {
 	static const char total[] = ".split.total";
 	struct measures a = { 0 }, b = { 0 };
 	struct memory_splits out = { 0 };
-	int rc = measure(base_run, base, boot, &a, err);
+	int rc = recorded_measures(base_run, base, boot, &a, err);
 
 	if (rc == 0)
-		rc = measure(other_run, other, boot, &b, err);
+		rc = recorded_measures(other_run, other, boot, &b, err);
 	for (size_t i = 0; rc == 0 && i < a.n; i++) {
 		_cleanup_free_ char *phase = NULL;
 

@@ -238,7 +238,20 @@ static json_t *split_json(const struct memory_split *s)
 			 "base", s->base, "other", s->other, "change", s->other - s->base, "parts", parts);
 }
 
-json_t *report_explain_json(const struct explanation *e, const struct memory_splits *memory)
+static void set_recorded(json_t *o, const struct recorded *r)
+{
+	json_t *counters = json_array();
+
+	for (size_t i = 0; i < r->n; i++)
+		json_array_append_new(counters, json_pack("{s:s, s:s, s:f, s:f, s:f}", "name", r->v[i].name, "unit",
+							  r->v[i].unit, "base", r->v[i].base, "other", r->v[i].other,
+							  "change", r->v[i].other - r->v[i].base));
+	json_object_set_new(o, "not_counted", json_string(r->why));
+	json_object_set_new(o, "counters", counters);
+}
+
+json_t *report_explain_json(const struct explanation *e, const struct recorded *recorded,
+			    const struct memory_splits *memory)
 {
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "schema", REPORT_SCHEMA, "base_run", e->base_dir,
 			      "other_run", e->other_dir, "base", e->base->id, "other", e->other->id, "boot",
@@ -251,7 +264,38 @@ json_t *report_explain_json(const struct explanation *e, const struct memory_spl
 		json_array_append_new(splits, split_json(&memory->v[i]));
 	json_object_set_new(o, "phases", phases);
 	json_object_set_new(o, "memory", splits);
+	if (recorded->why)
+		set_recorded(o, recorded);
 	return o;
+}
+
+/* ---- What was recorded */
+
+char *report_recorded_text(const struct recorded *r, bool colour)
+{
+	static const struct table_column recorded_columns[] = {
+		{ "per operation", 34, false }, { "base", 12, true }, { "other", 12, true },
+		{ "change", 14, true },		{ NULL, 0, false },
+	};
+	struct table *table = table_new(recorded_columns, colour);
+	struct text out = { 0 };
+
+	text_wrap(&out, "  ", r->why, REPORT_WIDTH);
+	text_add(&out, "\n");
+	for (size_t i = 0; i < r->n; i++) {
+		const struct counter_change *c = &r->v[i];
+		char text[NUMBER_SIZE];
+
+		table_line(table);
+		table_cell(table, 0, c->name, NULL);
+		table_cell(table, 1, number_text(c->base, c->unit, text), NULL);
+		table_cell(table, 2, number_text(c->other, c->unit, text), NULL);
+		table_cell(table, 3, c->base ? change_text(c->other / c->base - 1, text) : "from 0", NULL);
+	}
+	table_finish(table, 2, &out);
+	if (!r->n)
+		text_add(&out, "  no counter per operation differs\n");
+	return text_steal(&out);
 }
 
 /* ---- Memory */

@@ -9,6 +9,7 @@
 #include "compare/gate.h"
 #include "explain/explain.h"
 #include "explain/memory.h"
+#include "explain/recorded.h"
 
 #define REPORT_WIDTH 78
 #define REPORT_SCHEMA "1.0" /* of the JSON; keys are added within a major version, never changed */
@@ -37,10 +38,13 @@ char *gate_check_where(const struct gate_check *check);
 char *gate_check_words(const struct gate_check *check);
 
 /* Where a difference comes from: a table, folded stacks ("base;PHASE;kernel;FUNCTION COUNT" in instructions per
- * operation), JSON (results/README.md). Without phases only memory was asked for. */
+ * operation), JSON (results/README.md). Without phases only memory was asked for, or nothing can be counted: then
+ * @recorded has a why. */
 char *report_explain_text(const struct explanation *explanation, bool all, bool colour);
 char *report_explain_folded(const struct explanation *explanation);
-json_t *report_explain_json(const struct explanation *explanation, const struct memory_splits *memory);
+json_t *report_explain_json(const struct explanation *explanation, const struct recorded *recorded,
+			    const struct memory_splits *memory);
+char *report_recorded_text(const struct recorded *recorded, bool colour);
 char *report_memory_text(const struct memory_splits *memory, bool colour);
 
 /* The run: its cells, outcomes and what failed. @ret_failed: some boot is neither ok nor skipped nor unsupported. */

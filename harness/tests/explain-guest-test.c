@@ -148,6 +148,17 @@ static void check_memory(const json_t *splits)
 	}
 }
 
+/* First, before anything was counted, and again once it was: functions stand below the change, and no guest is started for them. */
+static void diff_shows(const struct fixture *f, bool counted)
+{
+	_cleanup_free_ char *out = NULL;
+
+	GRANULE(&out, "diff", f->run, "--along", "folios");
+	if (!strstr(out, "insns_per_op") || !strstr(out, "__mod_memcg_lruvec_state") == counted ||
+	    strstr(out, "boot 1:"))
+		fail_msg("%s", out);
+}
+
 static void explained_exactly(void **state)
 {
 	const struct fixture *f = *state;
@@ -156,10 +167,12 @@ static void explained_exactly(void **state)
 	int code;
 
 	REQUIRE_GUESTS(f);
+	diff_shows(f, false);
 	code = GRANULE(&out, "explain", f->run, f->run, "64k.off.faults", "64k.2m.faults", "--callers",
 		       "handle_mm_fault", "--format", "json");
 	if (code)
 		fail_msg("%s", out);
+	diff_shows(f, true);
 	o = json_loads(strchr(out, '{'), 0, NULL);
 	assert_non_null(o);
 	assert_int_equal(json_array_size(json_object_get(o, "phases")), 2);
