@@ -173,7 +173,8 @@ bool disk_kind_known(const char *name);
 void disk_step(struct agent *agent, const char *name, const char *kind, uint64_t bytes, char *const attributes[]);
 /* Does a device of @kind (and with that name, unless NULL) hold a page for each of its blocks, and for good? */
 bool disk_filled(const char *kind, const char *dev, uint64_t *ret_bytes);
-/* Mount /dev/NAME; what the kernel shows of it are the settings mount/TARGET/options and, unless @block is "-", block_size. */
+/* Mount /dev/NAME; what the kernel shows of it are the settings mount/TARGET/options and, unless @block is "-",
+ * mount/TARGET/block_size. */
 void attach_step(struct agent *agent, const char *type, const char *name, const char *target, const char *options,
 		 const char *block);
 void bind_step(struct agent *agent, const char *from, const char *to);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Block devices for the workload: made or found, filled, mounted, swapped to. A device in the guest's memory is written to its
- * end before anything else, so that it never allocates while a workload runs and its size is what it holds. */
+/* Block devices for the workload: made or found, filled, mounted, swapped to. A device in the guest's memory is
+ * written to its end before anything else, so that it never allocates while a workload runs and its size is what it
+ * holds. */
 #include "agent/agent.h"
 
 #include <errno.h>
@@ -51,8 +52,8 @@ static void set_attribute(struct agent *agent, const char *dir, const char *word
 	setting_file(agent, path, path, equal + 1, false);
 }
 
-/* Documentation/block/null_blk.rst: a device is a folder of configfs. Its disk is called as the folder since 5.19, by its index
- * before. */
+/* Documentation/block/null_blk.rst: a device is a folder of configfs. Its disk is called as the folder since 5.19, by
+ * its index before. */
 static bool make_null_blk(struct agent *agent, const char *name, uint64_t bytes, char *const attributes[], char dev[64])
 {
 	char dir[PATH_SIZE], word[64], path[PATH_SIZE], index[32] = "";
@@ -79,7 +80,8 @@ static bool make_null_blk(struct agent *agent, const char *name, uint64_t bytes,
 	return true;
 }
 
-/* The backing file has all its pages from the beginning, charged to process 1's cgroup: not a page of it is the workload's. */
+/* The backing file has all its pages from the beginning, charged to process 1's cgroup: not a page of it is the
+ * workload's. */
 static bool make_loop(struct agent *agent, const char *name, uint64_t bytes, char *const attributes[], char dev[64])
 {
 	struct loop_config config = { .fd = 0 };
@@ -316,7 +318,8 @@ static bool has_option(const char *list, const char *option, size_t len)
 	return false;
 }
 
-/* A file system may keep to itself what is its default: such an option is told in a note, and the mount counts as it is. */
+/* A file system may keep to itself what is its default: such an option is told in a note, and the mount counts as it
+ * is. */
 static void report_mount(struct agent *agent, const char *target, const char *options, const char *block)
 {
 	char path[PATH_SIZE], shown[2048] = "", is[24];
@@ -409,7 +412,8 @@ void bind_step(struct agent *agent, const char *from, const char *to)
 
 /* ---- swap */
 
-/* union swap_header of include/linux/swap.h: version 1, the last page, no bad ones, an identity; the magic ends the page. */
+/* union swap_header of include/linux/swap.h: version 1, the last page, no bad ones, an identity; the magic ends the
+ * page. */
 static bool write_swap_header(int fd, uint64_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the guest's memory holds as a disk would: memory file systems and block devices in memory. A reader needs it to
- * tell a workload's memory from its files. Says only what the kernel says: how much a device of null_blk or brd has allocated is in
- * no file, so that is "-", never 0, unless it was filled to its end (disk.c). */
+ * tell a workload's memory from its files. Says only what the kernel says: how much a device of null_blk or brd has
+ * allocated is in no file, so that is "-", never 0, unless it was filled to its end (disk.c). */
 #include "agent/agent.h"
 
 #include <inttypes.h>

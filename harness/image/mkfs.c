@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Fetched once, verified on each use. apt does the network and the trust, readelf reads what a program needs. Knows no guest. */
+/* Fetched once, verified on each use. apt does the network and the trust, readelf reads what a program needs. Knows no
+ * guest. */
 #include "image/mkfs.h"
 
 #include <fcntl.h>

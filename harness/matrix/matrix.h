@@ -84,8 +84,8 @@ enum storage_where { WHERE_TMPFS, WHERE_LOOP, WHERE_BRD, WHERE_NULL_BLK, WHERE_V
 enum storage_fs { FS_RAW, FS_EXT4, FS_XFS, FS_BTRFS };
 enum storage_swap { SWAP_NULL_BLK, SWAP_ZRAM, SWAP_VIRTIO };
 
-/* A storage profile: a file system for the workload, a swap device, or both. As in a folio profile, -1, 0 and NULL mean that
- * the matrix says nothing. What it is in a guest: run/storage.c. */
+/* A storage profile: a file system for the workload, a swap device, or both. As in a folio profile, -1, 0 and NULL mean
+ * that the matrix says nothing. What it is in a guest: run/storage.c. */
 struct storage_profile {
 	char *label; /* owned */
 	int line;

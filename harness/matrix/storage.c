@@ -265,7 +265,8 @@ int parse_storages(struct parsing *p, const struct section *section, const struc
 }
 
 /* Blocks above a base page: XFS by Documentation/filesystems and fs/xfs/xfs_super.c (xfs_fs_fill_super()), ext4 by
- * fs/ext4/super.c (ext4_load_super()); what they lack is refused at mount. btrfs: in no kernel without an experimental option. */
+ * fs/ext4/super.c (ext4_load_super()); what they lack is refused at mount. btrfs: in no kernel without an experimental
+ * option. */
 static const struct {
 	int fs;
 	struct kernel_version since; /* 0.0: never */

@@ -148,6 +148,9 @@ static char *storage_why(const struct plan *plan, const struct cell *cell, struc
 	why = storage_unsupported(s, cell->folio, image->page_bytes, image_version(image));
 	if (why)
 		return why;
+	/* of a kernel that is not all there yet, what its modules are is known only later */
+	if (!plan->ready[kernel_index(plan, cell)])
+		return NULL;
 	if (!l->asked) {
 		l->asked = true;
 		l->why = storage_lacks(s, image);

@@ -79,8 +79,8 @@ static void add_queue(const struct storage_profile *s, const char *name, bool bt
 	}
 }
 
-/* ---- file systems. Nothing is discarded, since a device in memory would give its pages back; nothing is left for later, since
- * that would go on while a workload runs; the identities are fixed. */
+/* ---- file systems. Nothing is discarded, since a device in memory would give its pages back; nothing is left for
+ * later, since that would go on while a workload runs; the identities are fixed. */
 
 static void add_make(const struct storage_profile *s, struct text *job)
 {
@@ -115,7 +115,8 @@ static char *mount_options(const struct storage_profile *s)
 
 static void add_file_system(const struct storage_profile *s, struct text *job)
 {
-	/* btrfs has a backing device of its own (super_setup_bdi_name() in fs/btrfs/disk-io.c), ext4 and XFS the disk's */
+	/* btrfs has a backing device of its own (super_setup_bdi_name() in fs/btrfs/disk-io.c), ext4 and XFS the
+	 * disk's */
 	static const char bdi[] = "/sys/class/bdi/btrfs-*/read_ahead_kb";
 	_cleanup_free_ char *options = mount_options(s), *block = number(s->block_bytes),
 			    *kb = number(s->read_ahead_kb.v);

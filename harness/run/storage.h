@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A storage profile in a cell: steps of the job, words of the command line, programs for the guest, disks on the host. */
+/* A storage profile in a cell: steps of the job, words of the command line, what a kernel lacks for it. */
 #ifndef GRANULE_RUN_STORAGE_H
 #define GRANULE_RUN_STORAGE_H
 
@@ -8,16 +8,16 @@
 #include "image/mkfs.h"
 #include "matrix/storage.h"
 
-/* Add the steps that come before the folio profile's: devices, their file system, its mount, swap. What a tmpfs is depends on the
- * folio profile, so it comes after. */
+/* Add the steps that come before the folio profile's: devices, their file system, its mount, swap. What a tmpfs is
+ * depends on the folio profile, so it comes after. */
 void storage_steps_before(const struct storage_profile *storage, struct text *job);
 void storage_steps_after(const struct storage_profile *storage, struct text *job);
 
 /* "brd.rd_nr=1 brd.rd_size=524288", NULL if @storage needs no word. Owned by the caller. */
 char *storage_command_line(const struct storage_profile *storage);
 
-/* Which driver or file system @image lacks for @storage, a sentence; NULL: none, or its configuration is not known. Owned by
- * the caller. */
+/* Which driver or file system @image lacks for @storage, a sentence; NULL: none, or its configuration is not known.
+ * Owned by the caller. */
 char *storage_lacks(const struct storage_profile *storage, const struct kernel_image *image);
 /* The same of a configuration's text; @modules as kernel_image has them. */
 char *storage_lacks_in(const struct storage_profile *storage, const char *config, const struct kernel_module *modules,

@@ -88,14 +88,13 @@ char *guest_package(const char *package, const char *suite, char **ret_why_not)
 	return path;
 }
 
-char *guest_kernel_full(uint64_t page_bytes, char **ret_why_not)
+char *guest_kernel_of(const char *config, uint64_t page_bytes, char **ret_why_not)
 {
 	const struct kernel_spec spec = { .source = (char *)(uintptr_t) "linux-source-6.12",
 					  .suite = (char *)(uintptr_t) "trixie",
-					  .config = (char *)(uintptr_t) "full",
+					  .config = (char *)(uintptr_t)config,
 					  .page_bytes = page_bytes };
-	char *path =
-		find_kernel(&spec, "`granule images build linux-source-6.12:trixie:64K:full` builds it", ret_why_not);
+	char *path = find_kernel(&spec, "`granule images build` builds it", ret_why_not);
 
 	if (!path)
 		printf("skipped: %s\n", *ret_why_not);

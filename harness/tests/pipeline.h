@@ -31,11 +31,11 @@ struct guest_fixture {
 };
 int guest_setup(void **state);
 int guest_teardown(void **state);
+/* guest_kernel() of another configuration, "full"; never an error, since only those who want it build it. */
+char *guest_kernel_of(const char *config, uint64_t page_bytes, char **ret_why_not);
 /* The same of a Debian kernel package; never an error, since only `granule images build` fetches one. */
 char *guest_package(const char *package, const char *suite, char **ret_why_not);
 
-/* The kernel of guest_kernel() in the configuration `full`; never an error either. */
-char *guest_kernel_full(uint64_t page_bytes, char **ret_why_not);
 
 /* In a test whose fixture @f has why_not, as guest_kernel() set it. */
 #define REQUIRE_GUESTS(f)                                                                                              \

@@ -38,7 +38,7 @@ static int setup(void **state)
 
 	f->dir = scratch_make();
 	*state = f;
-	f->kernel = guest_kernel_full(65536, &f->why_not);
+	f->kernel = guest_kernel_of("full", 65536, &f->why_not);
 	if (!f->kernel)
 		return 0;
 	if (!layers || rootfs_recipe_load(path, layers, &recipe, &err) < 0 ||

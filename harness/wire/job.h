@@ -13,20 +13,22 @@
  *                                       then show SHOWN in /proc/self/mounts ("never" is not shown there): a SETTING
  *                                       called mount/TARGET/huge. /tmp is mounted now, and VALUES are tried on it as probe does
  *   disk    NAME KIND BYTES [ATTR=VALUE...]
- *                                       a block device, /dev/NAME from here on, with /disk/NAME for its folder in /sys/block. KIND
- *                                       null_blk (attributes are those of its configfs folder), brd (its size is a word of the
- *                                       command line), loop (over a tmpfs file that has all its pages), zram, virtio (found by
- *                                       its serial number). Attributes and size are SETTINGs as set's; null_blk and brd are then
- *                                       written to their end. What the kernel lacks is unsupported
- *   make    TIMEOUT_S ARGV...           run a program that makes a file system, in the cgroup "make"; its folder is removed then.
- *                                       One that fails ends the job with settings-failed and the last line that it printed
+ *                                       a block device, /dev/NAME from here on, with /disk/NAME for its folder in
+ *                                       /sys/block. KIND null_blk (attributes are those of its configfs folder), brd
+ *                                       (its size is a word of the command line), loop (over a tmpfs file that has
+ *                                       all its pages), zram, virtio (found by its serial number). Attributes and
+ *                                       size are SETTINGs as set's; null_blk and brd are then written to their end.
+ *                                       What the kernel lacks is unsupported
+ *   make    TIMEOUT_S ARGV...           run a program that makes a file system, in the cgroup "make"; its folder is
+ *                                       removed then. One that fails ends the job with settings-failed and the last
+ *                                       line that it printed
  *   attach  TYPE NAME TARGET OPTIONS BLOCK
- *                                       mount disk NAME. SETTINGs mount/TARGET/options (what /proc/self/mounts shows; an option
- *                                       that it does not show is a NOTE) and mount/TARGET/block_size (f_bsize; must be BLOCK,
- *                                       "-": any)
+ *                                       mount disk NAME. SETTINGs mount/TARGET/options (what /proc/self/mounts shows;
+ *                                       an option that it does not show is a NOTE) and mount/TARGET/block_size
+ *                                       (f_bsize; must be BLOCK, "-": any)
  *   bind    FROM TO                     a bind mount; what is mounted at TO goes
- *   swapon  NAME BYTES                  disk NAME becomes swap: SETTING /proc/swaps, its size in KiB. From here on snapshots
- *                                       around samples and at hold have cgroup/memory.swap.current
+ *   swapon  NAME BYTES                  disk NAME becomes swap: SETTING /proc/swaps, its size in KiB. From here on
+ *                                       snapshots around samples and at hold have cgroup/memory.swap.current
  *   set     PATH VALUE must|may         write, read back, SETTING. Where the file shows a choice ("always [never]") the word in
  *                                       brackets is compared, else the text or number. A value that cannot be written or
  *                                       that differs ends the job with settings-failed; a file that is absent with
