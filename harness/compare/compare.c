@@ -11,6 +11,7 @@
 #include "compare/floor.h"
 #include "compare/judge.h"
 #include "compare/pairing.h"
+#include "compare/unseen.h"
 #include "stat/stat.h"
 #include "workloads/workload.h"
 
@@ -42,6 +43,7 @@ void comparison_free(struct comparison *c)
 		free(c->differences[i].other);
 	}
 	free(c->differences);
+	free(c->unseen);
 	for (size_t i = 0; i < c->n_troubles; i++) {
 		free(c->troubles[i].cell);
 		free(c->troubles[i].reason);
@@ -421,6 +423,7 @@ int compare_runs(const struct run *base, const struct run *other, const struct c
 		return err_set(err, ERR_CONFIG, "no cell matches --cell '%s'", options->cell ? options->cell : "*");
 	sort_by_arm(c);
 	differences_sort(c);
+	unseen_find(c);
 	*ret = steal_ptr(c);
 	return 0;
 }

@@ -96,7 +96,8 @@ static json_t *pair_json(const struct pair *pair)
 
 static void add_lists(const struct comparison *c, json_t *o)
 {
-	json_t *arms = json_array(), *kernels = json_array(), *differences = json_array(), *troubles = json_array();
+	json_t *arms = json_array(), *kernels = json_array(), *differences = json_array(), *troubles = json_array(),
+		*unseen = json_array();
 
 	for (size_t i = 0; i < c->n_arms; i++)
 		json_array_append_new(
@@ -127,10 +128,13 @@ static void add_lists(const struct comparison *c, json_t *o)
 						t->outcome == OUTCOME_OK ? "unpaired" : outcome_names[t->outcome],
 						"reason", t->reason, "failed", t->failed));
 	}
+	for (size_t i = 0; i < c->n_unseen; i++)
+		json_array_append_new(unseen, json_string(c->unseen[i]));
 	json_object_set_new(o, "arms", arms);
 	json_object_set_new(o, "kernels", kernels);
 	json_object_set_new(o, "differences", differences);
 	json_object_set_new(o, "not_compared", troubles);
+	json_object_set_new(o, "unseen", unseen);
 }
 
 json_t *report_diff_lists(const struct comparison *c)
@@ -154,6 +158,7 @@ json_t *report_diff_json(const struct comparison *c)
 	json_object_set_new(o, "confidence", json_real(c->options.confidence));
 	json_object_set_new(o, "qemu", string_or_null(c->qemu));
 	json_object_set_new(o, "reused", json_integer((json_int_t)c->n_reused));
+	json_object_set_new(o, "floor", string_or_null(c->options.floors ? c->options.floors->dir : NULL));
 	add_lists(c, o);
 	for (size_t i = 0; i < c->n_pairs; i++)
 		json_array_append_new(pairs, pair_json(&c->pairs[i]));

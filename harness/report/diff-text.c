@@ -92,7 +92,7 @@ static const char *const basis_sentences[] = {
 	[BASIS_HARDWARE] = "hardware (KVM): time is time on this machine",
 	[BASIS_SIMULATED] =
 		"simulated (TCG, instruction clock): instructions, not time on silicon; a TLB or cache miss "
-		"costs nothing",
+		"costs nothing, a barrier or TLBI what a nop costs",
 	[BASIS_EMULATED] = "emulated (TCG, the host's clock): times are not judged",
 };
 
@@ -204,6 +204,15 @@ static void add_differences(const struct comparison *c, bool subject, const char
 		}
 		text_wrap(out, d->severity >= SEVERITY_TIME ? "  ! " : "    ", text, REPORT_WIDTH);
 	}
+}
+
+/* No verdict says it: shorter and longer are of the path. */
+static void add_unseen(const struct comparison *c, struct text *out)
+{
+	if (c->n_unseen)
+		text_add(out, "\nNot seen on this basis\n");
+	for (size_t i = 0; i < c->n_unseen; i++)
+		text_wrap(out, "    ", c->unseen[i], REPORT_WIDTH);
 }
 
 static const char *verdict_colour(enum verdict verdict)
@@ -437,6 +446,7 @@ char *report_diff_text(const struct comparison *c, bool all, bool colour)
 	add_head(c, &out);
 	add_differences(c, true, "What is compared differs in", &out);
 	add_differences(c, false, "Also different", &out);
+	add_unseen(c, &out);
 	for (size_t i = 0; i < c->n_pairs; i++) {
 		if (c->n_arms > 1 && (i == 0 || c->pairs[i].arm != c->pairs[i - 1].arm))
 			text_add(&out, "\n== %s -> %s ==\n", c->arms[c->pairs[i].arm].base_label,
