@@ -9,7 +9,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "explain/counts.h"
+#include "store/counts.h"
 #include "explain/usercode.h"
 #include "explain/symbols.h"
 #include "run/repeat.h"

@@ -365,7 +365,7 @@ void life_domain(struct life *life, const char *qemu, const char *qemu_version, 
 	const struct cell_record *cell = &life->cell;
 	const struct cell_program *disk = root_disk(cell);
 
-	if (life->options.count)
+	if (life->options.count || cell_is_counted(cell))
 		life->plugin = plugin_value(life, qemu_version);
 
 	*ret = (struct domain){

@@ -155,6 +155,8 @@ static const struct option_def until_options[] = {
 	OPTIONS_END,
 };
 
+static const char *const count_names[] = { "no", "yes", NULL };
+
 const struct option_def trials_options[] = {
 	{ .key = "seeds",
 	  .type = OPT_U64,
@@ -196,6 +198,13 @@ const struct option_def trials_options[] = {
 	  .help = "Adds boots to a cell, round by round, until its metrics are known well enough: { half_width: 1%, "
 		  "at_most: "
 		  "20 }. The first round is seeds. It stops by how wide the interval is, never by where it lies." },
+	{ .key = "count",
+	  .type = OPT_ENUM,
+	  .offset = offsetof(struct trials, count),
+	  .choices = count_names,
+	  .help = "yes: a plugin in QEMU counts each sample's instructions, user and kernel apart, exactly and unseen by the "
+		  "guest; simulated basis only. It takes about twice the wall time, and such boots are not taken from the "
+		  "result cache." },
 	OPTIONS_END,
 };
 

@@ -183,7 +183,8 @@ int reuse_take(struct reuse *r, const struct run *run, const struct cell_record 
 	json_t *inputs = NULL;
 	int rc = 0;
 
-	if (r->fresh || !reuse_key(r, cell, boot, key, &inputs))
+	/* the cache has streams, no counts */
+	if (r->fresh || cell_is_counted(cell) || !reuse_key(r, cell, boot, key, &inputs))
 		return 0;
 	json_decref(inputs);
 	if (!boot_cache_get(r->cache, key, &entry))

@@ -303,3 +303,10 @@ void cell_record_free(struct cell_record *cell)
 	json_decref(cell->definition);
 	*cell = (struct cell_record){ 0 };
 }
+
+bool cell_is_counted(const struct cell_record *cell)
+{
+	const json_t *count = json_object_get(json_object_get(cell->definition, "trials"), "count");
+
+	return cell->basis == BASIS_SIMULATED && json_is_string(count) && !strcmp(json_string_value(count), "yes");
+}

@@ -77,6 +77,20 @@
 		.help = "bytes that the device of that name read or wrote (/sys/block/NAME/stat)"                      \
 	}
 
+/* Counted by the plugin, exactly; what faults is counted when it is tried and when it is repeated. */
+#define HALF(half, text)                                                                                               \
+	{ .pattern = "insns_" half "_per_op",                                                                          \
+	  .unit = "insns",                                                                                             \
+	  .direction = METRIC_LOWER,                                                                                   \
+	  .class = METRIC_TIME,                                                                                        \
+	  .resolution = 1,                                                                                             \
+	  .primary = true,                                                                                             \
+	  .help = text " instructions per operation, of each sample's work (trials: count)" },                         \
+	{                                                                                                              \
+		.pattern = "insns_" half "_per_sample", .unit = "insns", .direction = METRIC_LOWER,                    \
+		.class = METRIC_TIME, .resolution = 1000, .help = text " instructions of a sample (trials: count)"     \
+	}
+
 /* An event counter per operation, per sample where the operations are not known, and per MiB touched. */
 #define COUNTER(name, want, page, is_primary, text)                                                                    \
 	COUNT_AS(name "_per_op", "1/op", want, page, is_primary, text),                                                \
@@ -84,6 +98,8 @@
 		COUNT_AS(name "_per_mib", "1/MiB", want, false, false, text)
 
 const struct metric generic_metrics[] = {
+	HALF("user", "user"),
+	HALF("kernel", "kernel"),
 	MEMORY("memory.peak", METRIC_LOWER, true, MEMCG,
 	       "most charged to the phase's cgroup at once, its tmpfs files too (memory.peak)"),
 	/* a page table more or less, by where the seed put things, is in it until its RCU grace period is over */

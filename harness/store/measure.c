@@ -312,6 +312,8 @@ static int measure_sample(struct reader *r, struct err *err)
 	/* the workload's own, of its timed region, are better than those of the whole program */
 	if (!metric_lookup(r->workload->metrics, "faults_per_op"))
 		add_counter(r, "faults", (double)s->faults);
+	if (halves_measure(r, err) < 0)
+		return err_wrap(err, "%s sample %s", s->phase, s->index);
 	counter_deltas(r);
 	disk_deltas(r);
 	folios_since_idle(r);
@@ -540,7 +542,10 @@ int boot_measure(const struct cell_record *cell, const struct boot_result *boot,
 	if (!r.workload)
 		return err_set(err, ERR_CONFIG, "cell %s: this granule does not know workload '%s'", cell->id,
 			       cell->workload ? cell->workload : "");
-	rc = measure_stream(&r, boot, err);
+	rc = boot->dir ? halves_load(boot->dir, &r.halves, err) : 0;
+	if (rc == 0)
+		rc = measure_stream(&r, boot, err);
+	halves_free(&r.halves);
 	free(r.step.files);
 	free(r.step.output);
 	free(r.idle);

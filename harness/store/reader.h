@@ -38,6 +38,16 @@ struct phase_state {
 	double storage; /* bytes that files held before its first program */
 };
 
+/* Instructions of one sample by half of the address space, from an attempt's file `count`. */
+struct halves {
+	double user, kernel;
+};
+
+struct halves_list {
+	struct halves *v; /* owned, in the order of the samples; none: the boot was not counted */
+	size_t n;
+};
+
 struct reader {
 	const struct cell_record *cell;
 	struct measure_context context;
@@ -51,6 +61,8 @@ struct reader {
 	struct series_list series;
 	/* samples' divisors, to scale resolutions */
 	double operations, mib;
+	struct halves_list halves;
+	size_t halves_at; /* the next sample's */
 };
 
 /* ---- measure.c ---- */
@@ -86,6 +98,13 @@ void state_folios(struct reader *r);
 void state_split(struct reader *r, const char *phase, const struct file *files, size_t n);
 /* All that is charged to the hold's cgroup, in parts. */
 void state_charged(struct reader *r);
+
+/* ---- measure-halves.c ---- */
+/* No file is no error. ERR_HOST: it is damaged. */
+int halves_load(const char *attempt_dir, struct halves_list *ret, struct err *err);
+void halves_free(struct halves_list *list);
+/* The sample's halves per operation; nothing where the boot was not counted. */
+int halves_measure(struct reader *r, struct err *err);
 
 /* ---- measure-series.c ---- */
 void series_measure(struct reader *r);

@@ -82,6 +82,8 @@ int run_create(const char *dir, const char *matrix_text, json_t *header, const s
 int run_open(const char *dir, struct run **ret_run, struct err *err);
 /* Read one cell without parsing the others: what granule-boot does. */
 int run_read_cell(const char *dir, const char *id, struct cell_record *ret_cell, struct err *err);
+/* Its boots run under the plugin that counts instructions: `trials: { count: yes }` on the simulated basis. */
+bool cell_is_counted(const struct cell_record *cell);
 void cell_record_free(struct cell_record *cell);
 const struct cell_record *run_find_cell(const struct run *run, const char *id);
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "explain/counts.h"
+#include "store/counts.h"
 #include "tests/pipeline.h"
 #include "tests/scenarios/pairs.h"
 

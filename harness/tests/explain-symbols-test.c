@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "explain/counts.h"
+#include "store/counts.h"
 #include "explain/symbols.h"
 #include "tests/pipeline.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The file that the plugin wrote: instructions by address, sample by sample (harness/plugin/count.c). */
-#ifndef GRANULE_EXPLAIN_COUNTS_H
-#define GRANULE_EXPLAIN_COUNTS_H
+#ifndef GRANULE_STORE_COUNTS_H
+#define GRANULE_STORE_COUNTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "explain/counts.h"
+#include "store/counts.h"
 
 #include <stdlib.h>
 #include <string.h>
