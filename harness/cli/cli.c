@@ -94,16 +94,24 @@ void cli_plan_free(struct cli_plan *plan)
 	*plan = (struct cli_plan){ 0 };
 }
 
-int cli_floors(const char *dir, struct floors **ret_floors, struct err *err)
+static const char *made_with(const struct run *run)
 {
-	_cleanup_(run_free_p) struct run *run = NULL;
+	return run ? json_string_value(json_object_get(run->header, "floor")) : NULL;
+}
+
+int cli_floors(const char *dir, const struct run *run, const struct run *base, struct floors **ret_floors,
+	       struct err *err)
+{
+	_cleanup_(run_free_p) struct run *calibration = NULL;
+	const char *from = dir ? dir : made_with(run) ? made_with(run) : made_with(base);
 
 	*ret_floors = NULL;
-	if (!dir)
+	if (!from || !strcmp(from, "none"))
 		return 0;
-	if (run_open(dir, &run, err) < 0 || floors_load(run, ret_floors, err) < 0)
-		return err_wrap(err, "--floor");
-	return 0;
+	if (run_open(from, &calibration, err) == 0 && floors_load(calibration, ret_floors, err) == 0)
+		return 0;
+	return dir ? err_wrap(err, "--floor")
+		   : err_wrap(err, "the calibration that this run was made with (--floor names another, or none)");
 }
 
 int cli_need_qemu(const struct host_caps *caps, struct err *err)

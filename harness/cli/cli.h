@@ -65,9 +65,11 @@ struct cli_calibration {
 int cli_run_calibration(struct cli_plan *cli, const struct cli_calibration *wanted, struct run **ret_run,
 			struct err *err);
 
-/* The floors of the calibration in @dir; NULL for NULL. floors_free() */
+/* The floors of the calibration in @dir, or, where that is NULL, of the one that @run or else @base was made with (`run --floor`;
+ * either may be NULL). "none" and nothing to be found give NULL. floors_free() */
 struct floors;
-int cli_floors(const char *dir, struct floors **ret_floors, struct err *err);
+int cli_floors(const char *dir, const struct run *run, const struct run *base, struct floors **ret_floors,
+	       struct err *err);
 
 /* Guests need QEMU, unless they are fake: ERR_HOST with what installs it. */
 int cli_need_qemu(const struct host_caps *caps, struct err *err);

@@ -31,7 +31,7 @@ static const struct argp_option options[] = {
 	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id matches", 0 },
 	{ "floor", KEY_FLOOR, "RUN", 0,
 	  "A calibration (`granule calibrate`): what lies below its floors is no change, what it found timed is not "
-	  "judged",
+	  "judged; none: not even the one that the run was made with",
 	  0 },
 	{ "explain", KEY_EXPLAIN, NULL, 0,
 	  "Boot what is not explained yet, counted (two boots a pair), and show the functions that changed most below "
@@ -169,7 +169,7 @@ int cmd_diff(int argc, char **argv)
 		return 2;
 	a.options.resample = !strcmp(a.format, "json");
 	if (run_open(a.base, &base, &err) < 0 || (a.other && run_open(a.other, &other, &err) < 0) ||
-	    cli_floors(a.floor, &floors, &err) < 0)
+	    cli_floors(a.floor, other, base, &floors, &err) < 0)
 		return cli_fail(&err);
 	a.options.floors = floors;
 	if (compare_runs(base, other, &a.options, &comparison, &err) < 0 ||

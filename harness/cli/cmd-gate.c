@@ -163,7 +163,7 @@ int cmd_gate(int argc, char **argv)
 	if (rc == 0 && a.against)
 		rc = run_open(a.against, &base, &err);
 	if (rc == 0)
-		rc = cli_floors(a.floor, &floors, &err);
+		rc = cli_floors(a.floor, run, base, &floors, &err);
 	if (rc == 0)
 		rc = gating_make_above(run, base, gates, floors, &gating, &err);
 	json_decref(gates);

@@ -11,16 +11,17 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "compare/floor.h"
 #include "compare/gate.h"
 #include "report/report.h"
 
 struct run_args {
-	const char *subject, *only, *output, *connect, *against;
+	const char *subject, *only, *output, *connect, *against, *floor;
 	unsigned int jobs, shard, n_shards;
 	bool resume, join, fresh, dry_run, quiet, gate;
 };
 
-enum { KEY_GATE = 256, KEY_AGAINST };
+enum { KEY_GATE = 256, KEY_AGAINST, KEY_FLOOR };
 
 static const struct argp_option options[] = {
 	{ "jobs", 'j', "N", 0, "At most N guests at a time (default: as many as cores and memory allow)", 0 },
@@ -34,6 +35,10 @@ static const struct argp_option options[] = {
 	{ "connect", 'c', "URI", 0, "A local libvirt instead of the embedded driver (qemu:///system)", 0 },
 	{ "gate", KEY_GATE, NULL, 0, "Hold the run to the gates of its matrix; exit code 1 if one fails", 0 },
 	{ "against", KEY_AGAINST, "RUN", 0, "The baseline run of gates with `against: baseline`", 0 },
+	{ "floor", KEY_FLOOR, "RUN", 0,
+	  "The calibration (`granule calibrate`) that diff and gate of this run shall use: its directory is stored "
+	  "with it",
+	  0 },
 	{ "quiet", 'q', NULL, 0, "No progress", 0 },
 	{ 0 },
 };
@@ -88,6 +93,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_AGAINST:
 		a->against = arg;
 		return 0;
+	case KEY_FLOOR:
+		a->floor = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (a->subject)
 			argp_error(state, "one matrix at a time");
@@ -102,6 +110,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--join helps with a run; it takes no --output, no --only and no --dry-run");
 		if (a->resume && (a->output || a->only))
 			argp_error(state, "--resume runs what the run still owes; it takes no --output and no --only");
+		if (a->floor && (a->resume || a->join))
+			argp_error(state, "--floor is stored when a run is made");
 		if (a->against && !a->gate)
 			argp_error(state, "--against is for --gate");
 		return 0;
@@ -220,6 +230,11 @@ static int make_run(const struct run_args *args, struct cli_plan *cli, json_t *c
 
 	if (calibration)
 		json_object_set(header, "calibration", calibration);
+	if (args->floor && strcmp(args->floor, "none") != 0) {
+		_cleanup_free_ char *floor = path_absolute(args->floor);
+
+		json_object_set_new(header, "floor", json_string(floor));
+	}
 	rc = plan_build(cli->plan, show_build, &progress, err);
 	if (rc == 0)
 		rc = plan_records(cli->plan, &cells, &n, err);
@@ -323,11 +338,13 @@ static int check_gates(const struct run_args *args, const json_t *gates, struct 
 /* The gates' code where it says more than the boots' @code; a host that failed comes before both. */
 static int hold_to_gates(const struct run *run, const struct run *base, int code)
 {
+	_cleanup_(floors_free_p) struct floors *floors = NULL;
 	_cleanup_(gating_free_p) struct gating *gating = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct err err = ERR_INIT;
 
-	if (gating_make(run, base, NULL, &gating, &err) < 0)
+	if (cli_floors(NULL, run, base, &floors, &err) < 0 ||
+	    gating_make_above(run, base, NULL, floors, &gating, &err) < 0)
 		return cli_fail(&err);
 	text = report_gate_text(gating, false, cli_colour());
 	printf("\n%s", text);
@@ -372,6 +389,7 @@ int cmd_run(int argc, char **argv)
 	_cleanup_(run_free_p) struct run *run = NULL;
 	_cleanup_(run_free_p) struct run *base = NULL;
 	_cleanup_(cli_plan_free) struct cli_plan cli = { 0 };
+	_cleanup_(floors_free_p) struct floors *floors = NULL; /* whether they can be had, before the first boot */
 	struct err err = ERR_INIT;
 	uint64_t began_ns = now_ns();
 	json_t *gates;
@@ -389,6 +407,8 @@ int cmd_run(int argc, char **argv)
 			return cli_fail(&err);
 		if (args.dry_run)
 			return dry_run(&cli);
+		if (cli_floors(args.floor, NULL, NULL, &floors, &err) < 0)
+			return cli_fail(&err);
 		gates = gates_json(cli.matrix);
 		rc = check_gates(&args, gates, &base, &err);
 		json_decref(gates);

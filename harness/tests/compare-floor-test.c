@@ -104,7 +104,8 @@ static struct opened one_cell(const char *folio, const struct numbers *n)
 static void test_load(void **state)
 {
 	static const double means[] = { 0, 1, -1, 0 };
-	_cleanup_(opened_free) struct opened o = calibrate(&wide), t = calibrate(&tight), plain = one_cell("off", &usual);
+	_cleanup_(opened_free) struct opened o = calibrate(&wide), t = calibrate(&tight),
+					     plain = one_cell("off", &usual);
 	_cleanup_(floors_free_p) struct floors *w = load(&o), *z = load(&t), *none = NULL;
 	const struct floor_entry *e = floors_find(w, &plain.run->cells[0], INSNS);
 	struct err err = ERR_INIT;
@@ -195,7 +196,8 @@ static void test_other_cell(void **state)
 static enum gate_result held(const struct spread *spread, int insns)
 {
 	const struct numbers n = moved(insns, 0);
-	_cleanup_(opened_free) struct opened a = one_cell("off", &usual), b = one_cell("off", &n), o = calibrate(spread);
+	_cleanup_(opened_free) struct opened a = one_cell("off", &usual), b = one_cell("off", &n),
+					     o = calibrate(spread);
 	_cleanup_(floors_free_p) struct floors *floors = load(&o);
 	_cleanup_(gating_free_p) struct gating *g = NULL;
 	json_t *gates = json_loads("[{\"metric\":\"insns_per_op\",\"longer_by\":\"0.01%\"}]", 0, NULL);
@@ -219,13 +221,66 @@ static void test_gates(void **state)
 	assert_int_equal(held(&slow, 100), GATE_NOT_JUDGED);
 }
 
+static void says(int code, const char *words, const char *const args[])
+{
+	_cleanup_free_ char *out = NULL;
+	int rc = granule(&out, args);
+
+	if (rc != code || !strstr(out, words))
+		fail_msg("exit code %d, expected %d and '%s' in\n%s", rc, code, words, out);
+}
+#define SAYS(code, words, ...) says(code, words, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void set_floor(const struct opened *o, const char *dir)
+{
+	_cleanup_free_ char *path = path_join(o->dir, "run.json"), *text = NULL;
+	struct err err = ERR_INIT;
+
+	json_object_set_new(o->run->header, "floor", json_string(dir));
+	text = json_dumps(o->run->header, 0);
+	must(file_write_atomic(path, text, strlen(text), &err), &err);
+}
+
+/* As a user types it. Caught: --floor that is read and not used, the run's own calibration that is not found, or found
+ * although another was named. */
+static void test_commands(void **state)
+{
+	const struct numbers longer = moved(1, 0);
+	_cleanup_(opened_free) struct opened a = one_cell("off", &usual), b = one_cell("off", &longer);
+	_cleanup_(opened_free) struct opened narrow = calibrate(&tight), broad = calibrate(&wide);
+	static const char text[] = "matrix: m\nkernels: { mine: { image: Image } }\nworkloads: { n: { null: {} } }\n";
+	_cleanup_free_ char *matrix = scratch_write(a.dir, "m.yaml", text, strlen(text));
+
+	(void)state;
+	SAYS(0, "not judged: below resolution (1 insns)", "diff", a.dir, b.dir, "--effect", "0.005%", "--metric",
+	     INSNS);
+	SAYS(0, "1 longer", "diff", a.dir, b.dir, "--effect", "0.005%", "--metric", INSNS, "--floor", narrow.dir);
+	SAYS(0, "within the layout floor (", "diff", a.dir, b.dir, "--effect", "0.005%", "--metric", INSNS, "--floor",
+	     broad.dir);
+	set_floor(&b, narrow.dir);
+	SAYS(0, "1 longer", "diff", a.dir, b.dir, "--effect", "0.005%", "--metric", INSNS);
+	SAYS(0, "within the layout floor (", "diff", a.dir, b.dir, "--effect", "0.005%", "--metric", INSNS, "--floor",
+	     broad.dir);
+	SAYS(0, "below resolution (1 insns)", "diff", a.dir, b.dir, "--effect", "0.005%", "--metric", INSNS, "--floor",
+	     "none");
+	SAYS(2, "--floor: ", "diff", a.dir, b.dir, "--floor", a.dir);
+	set_floor(&b, "/nowhere");
+	SAYS(2, "the calibration that this run was made with (--floor names another, or none): /nowhere", "diff", a.dir,
+	     b.dir);
+	SAYS(0, "page_fault1.insns_per_op", "calibrate", "--show", broad.dir);
+	SAYS(2, "is no calibration", "calibrate", "--show", a.dir);
+	SAYS(2, "takes --all and --format only", "calibrate", "--show", broad.dir, "-n", "3");
+	SAYS(2, "no kernel is built from source or git", "calibrate", matrix);
+	SAYS(2, "no kernel 'nope'", "calibrate", "matrices/planted.yaml", "--kernel", "nope");
+	SAYS(2, "no cell of the base to run matches --cell 'nope.*'", "calibrate", "matrices/planted.yaml", "--cell",
+	     "nope.*");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_load),
-		cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_other_cell),
-		cmocka_unit_test(test_gates),
+		cmocka_unit_test(test_load),  cmocka_unit_test(test_verdicts), cmocka_unit_test(test_other_cell),
+		cmocka_unit_test(test_gates), cmocka_unit_test(test_commands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
