@@ -146,7 +146,8 @@ struct comparison {
 	size_t n_pairs;
 	struct difference *differences; /* owned, worst first */
 	size_t n_differences;
-	const char **unseen; /* owned array of sentences: of what differs, what this basis does not see (compare/unseen.h) */
+	const char **
+		unseen; /* owned array of sentences: of what differs, what this basis does not see (compare/unseen.h) */
 	size_t n_unseen;
 	struct trouble *troubles; /* owned, in plan order */
 	size_t n_troubles;

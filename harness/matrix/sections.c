@@ -202,8 +202,10 @@ const struct option_def trials_options[] = {
 	  .type = OPT_ENUM,
 	  .offset = offsetof(struct trials, count),
 	  .choices = count_names,
-	  .help = "yes: a plugin in QEMU counts each sample's instructions, user and kernel apart, exactly and unseen by the "
-		  "guest; simulated basis only. It takes about twice the wall time, and such boots are not taken from the "
+	  .help = "yes: a plugin in QEMU counts each sample's instructions, user and kernel apart, exactly and unseen "
+		  "by the "
+		  "guest; simulated basis only. It takes about twice the wall time, and such boots are not taken from "
+		  "the "
 		  "result cache." },
 	OPTIONS_END,
 };

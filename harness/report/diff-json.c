@@ -97,7 +97,7 @@ static json_t *pair_json(const struct pair *pair)
 static void add_lists(const struct comparison *c, json_t *o)
 {
 	json_t *arms = json_array(), *kernels = json_array(), *differences = json_array(), *troubles = json_array(),
-		*unseen = json_array();
+	       *unseen = json_array();
 
 	for (size_t i = 0; i < c->n_arms; i++)
 		json_array_append_new(

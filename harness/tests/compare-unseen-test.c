@@ -59,7 +59,8 @@ static void test_notes(void **state)
 		const char *note; /* NULL: none at all */
 		bool claims;
 	} table[] = {
-		{ "set", "ARM64_CONTPTE=n", BASIS_SIMULATED, "ARM64_CONTPTE: contiguous entries spare TLB misses", false },
+		{ "set", "ARM64_CONTPTE=n", BASIS_SIMULATED, "ARM64_CONTPTE: contiguous entries spare TLB misses",
+		  false },
 		{ "set", "HZ=100", BASIS_SIMULATED, NULL, false },
 		{ "patches", "tlbi.patch 00", BASIS_SIMULATED, "patches: an instruction counts as one", false },
 		{ NULL, NULL, BASIS_SIMULATED, NULL, false },
