@@ -54,8 +54,8 @@ void cli_plan_free(struct cli_plan *plan);
 /* Refuse trials that cannot reach a verdict of a gate; warn on standard error where there is no gate (run/reach.h). */
 int cli_check_reach(const struct plan *plan, struct err *err);
 
-/* Build, make and run the plan of a calibration, with progress and summary as `granule run` has them. Returns that command's exit
- * code with @ret_run open, or -1. */
+/* Build, make and run the plan of a calibration, with progress and summary as `granule run` has them. Returns that
+ * command's exit code with @ret_run open, or -1. */
 struct cli_calibration {
 	const char *output; /* NULL: results/MATRIX-TIME */
 	unsigned int jobs;
@@ -65,8 +65,8 @@ struct cli_calibration {
 int cli_run_calibration(struct cli_plan *cli, const struct cli_calibration *wanted, struct run **ret_run,
 			struct err *err);
 
-/* The floors of the calibration in @dir, or, where that is NULL, of the one that @run or else @base was made with (`run --floor`;
- * either may be NULL). "none" and nothing to be found give NULL. floors_free() */
+/* The floors of the calibration in @dir, or, where that is NULL, of the one that @run or else @base was made with
+ * (`run --floor`; either may be NULL). "none" and nothing to be found give NULL. floors_free() */
 struct floors;
 int cli_floors(const char *dir, const struct run *run, const struct run *base, struct floors **ret_floors,
 	       struct err *err);

@@ -13,8 +13,8 @@
  *	timed   the slow arm's mean difference to the base lies, with its 95% t interval, wholly beyond the floor and
  *		the metric's resolution
  *
- * They hold for a cell of the same base page, folio profile, workload and guest, whatever its kernel. A pair has a floor
- * where both of its cells do: the larger one. */
+ * They hold for a cell of the same base page, folio profile, workload and guest, whatever its kernel. A pair has a
+ * floor where both of its cells do: the larger one. */
 #ifndef GRANULE_COMPARE_FLOOR_H
 #define GRANULE_COMPARE_FLOOR_H
 
@@ -65,8 +65,9 @@ static inline void floors_free_p(struct floors **floors)
 /* What is known of @metric in @cell, or NULL. */
 const struct floor_entry *floors_find(const struct floors *floors, const struct cell_record *cell, const char *metric);
 
-/* Give @row, whose sides and resolution are set, the floor of the pair: for times it takes the resolution's place, for all
- * else the larger one counts. Returns why the metric is not judged (it is timed, off hardware), owned by the caller, or NULL. */
+/* Give @row, whose sides and resolution are set, the floor of the pair: for times it takes the resolution's place,
+ * for all else the larger one counts. Returns why the metric is not judged (it is timed, off hardware), owned by the
+ * caller, or NULL. */
 char *floors_apply(const struct floors *floors, const struct cell_record *base, const struct cell_record *other,
 		   struct row *row);
 

@@ -66,8 +66,8 @@ struct gating {
  * the result. */
 int gating_make(const struct run *run, const struct run *base, const json_t *gates, struct gating **ret,
 		struct err *err);
-/* The same above the floors of a calibration (compare/floor.h; NULL: none), which must outlive the result: a row's resolution is then
- * what they say. */
+/* The same above the floors of a calibration (compare/floor.h; NULL: none), which must outlive the result: a row's
+ * resolution is then what they say. */
 int gating_make_above(const struct run *run, const struct run *base, const json_t *gates, const struct floors *floors,
 		      struct gating **ret, struct err *err);
 void gating_free(struct gating *gating);

@@ -3,8 +3,8 @@
  *
  *   CACHE/objects/RECIPE/   the first 16 digits of the recipe's digest: obj/, the tree as make left it, and object.json
  *
- * Only kernels without `patches:` and `layout:` are kept, so that no variant stands on a variant. A kept tree is never built in: a variant
- * gets a copy. All of it can go at any time. */
+ * Only kernels without `patches:` and `layout:` are kept, so that no variant stands on a variant. A kept tree is never
+ * built in: a variant gets a copy. All of it can go at any time. */
 #ifndef GRANULE_IMAGE_OBJECTS_H
 #define GRANULE_IMAGE_OBJECTS_H
 

@@ -203,8 +203,9 @@ json_t *gates_json(const struct matrix *matrix);
 #define CALIBRATION_TIMERS 10
 
 /* Put in place of the kernels of @matrix those of its calibration: of each base page the first kernel that is built
- * (@kernel: that one only), @n layout-neutral builds of it, LABEL-layout-1 and so on, and LABEL-timers-10. @ret_calibration
- * is what run.json has to say of it (compare/floor.h), owned by the caller. ERR_CONFIG: there is no such kernel. */
+ * (@kernel: that one only), @n layout-neutral builds of it, LABEL-layout-1 and so on, and LABEL-timers-10.
+ * @ret_calibration is what run.json has to say of it (compare/floor.h), owned by the caller. ERR_CONFIG: there is no
+ * such kernel. */
 int matrix_calibrate(struct matrix *matrix, const char *kernel, uint64_t n, json_t **ret_calibration, struct err *err);
 /* Put the place into an error of @kernel that only its lookup or build could find, if it reads "kernels.LABEL: KEY: SENTENCE":
  * FILE:LINE:COL, the line and a caret under the value of KEY, or under the label where there is no such key. Returns -1. */

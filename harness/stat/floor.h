@@ -8,8 +8,9 @@
 /* @means: one value a build of the same code, of @n builds.
  *
  * Take a build's value as normal around what the code is worth, with variance v for where the linker put things. The
- * difference of two builds then has mean 0, which is known, and variance 2v; of v the builds give an estimate s * s with
- * n - 1 degrees of freedom. With @confidence at least @coverage of all differences of two builds are no larger than
+ * difference of two builds then has mean 0, which is known, and variance 2v; of v the builds give an estimate s * s
+ * with n - 1 degrees of freedom. With @confidence at least @coverage of all differences of two builds are no larger
+ * than
  *
  *	z((1 + coverage) / 2) * sqrt(2) * s * sqrt((n - 1) / q)
  *

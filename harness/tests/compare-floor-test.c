@@ -152,8 +152,8 @@ static void expect(const struct spread *spread, const char *folio, const struct 
 }
 
 /* One instruction of 8,000 is judged exactly where the floor lies below it. Caught: a floor that never replaces the
- * metric's resolution, one that is never looked at, one that is taken from another profile's cell, a floor of times that
- * makes the resolution of memory finer. */
+ * metric's resolution, one that is never looked at, one that is taken from another profile's cell, a floor of times
+ * that makes the resolution of memory finer. */
 static void test_verdicts(void **state)
 {
 	static const struct spread slow = { { 0, 0, 0 }, 100, 0 }, slow_peak = { { 0, 0, 0 }, 0, 8 },

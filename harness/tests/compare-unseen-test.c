@@ -49,8 +49,8 @@ static char *diff_of(const char *key, const char *value, enum basis basis, size_
 	return text;
 }
 
-/* Caught: a note that is never made, one that is always made, one on the basis that does see; a time on the instruction clock
- * called better, and the same count on hardware, where it may be, shows that it can be. */
+/* Caught: a note that is never made, one that is always made, one on the basis that does see; a time on the
+ * instruction clock called better, and the same count on hardware, where it may be, shows that it can be. */
 static void test_notes(void **state)
 {
 	static const struct {

@@ -67,7 +67,8 @@ static double normal(uint64_t *state)
 }
 
 /* How often a calibration of @n builds gives a floor that holds at least 95% of the differences of two builds: as often
- * as its confidence says, 95%. Of the difference, which is normal with variance 2, what a floor F holds is erf(F / 2). */
+ * as its confidence says, 95%. Of the difference, which is normal with variance 2, what a floor F holds is erf(F /
+ * 2). */
 static double kept_promises(size_t n, double scale, uint64_t state)
 {
 	double v[16];

@@ -15,7 +15,8 @@
 /* what user space enters the kernel through lies in the fixmap */
 #define TRAMPOLINE "fffffdffff800a00"
 
-/* The measures of a boot of two samples of 2048 operations with @count beside its stream (NULL: none); -1: not measured. */
+/* The measures of a boot of two samples of 2048 operations with @count beside its stream (NULL: none); -1: not
+ * measured. */
 static int measure(const char *count, struct measures *ret, struct err *err)
 {
 	static const struct numbers one = { .page = 65536, .insns = 10, .boots = 1 };
@@ -49,8 +50,8 @@ static void expect(const struct measures *m, const char *name, double first, dou
 	assert_true(v->values[0] == first && v->values[1] == second);
 }
 
-/* Caught: a half taken for the other, the trampoline taken for user space, the first sample's counts in both, a count that is not
- * divided by the operations. */
+/* Caught: a half taken for the other, the trampoline taken for user space, the first sample's counts in both, a count
+ * that is not divided by the operations. */
 static void test_halves(void **state)
 {
 	static const char file[] =
