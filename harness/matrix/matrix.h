@@ -130,7 +130,7 @@ struct trials {
 	uint64_t series_s;	     /* how long each phase is run again to be watched; 0: not at all */
 	uint64_t series_interval_ms; /* guest time between two readings */
 	struct until until;
-	int count;		     /* 1: instructions of user and kernel apart, by the plugin */
+	int count; /* 1: instructions of user and kernel apart, by the plugin */
 };
 
 #define TRIALS_SERIES_INTERVAL_MS 1000

@@ -36,7 +36,6 @@ char *guest_kernel_of(const char *config, uint64_t page_bytes, char **ret_why_no
 /* The same of a Debian kernel package; never an error, since only `granule images build` fetches one. */
 char *guest_package(const char *package, const char *suite, char **ret_why_not);
 
-
 /* In a test whose fixture @f has why_not, as guest_kernel() set it. */
 #define REQUIRE_GUESTS(f)                                                                                              \
 	do {                                                                                                           \
