@@ -11,8 +11,8 @@
 #include "tests/pipeline.h"
 #include "tests/scenarios/pairs.h"
 
-static const struct numbers usual = { .page = 65536, .insns = 8000, .spread = 8, .boots = 3, .peak = 132 << 20 };
-static const struct numbers shorter = { .page = 65536, .insns = 7000, .spread = 8, .boots = 3, .peak = 132 << 20 };
+static const struct numbers usual = { .page = 65536, .insns = 8000, .spread = 8, .boots = 5, .peak = 132 << 20 };
+static const struct numbers shorter = { .page = 65536, .insns = 7000, .spread = 8, .boots = 5, .peak = 132 << 20 };
 
 /* The diff of two kernels of which the second has @key: @value in its definition; owned by the caller. */
 static char *diff_of(const char *key, const char *value, enum basis basis, size_t *ret_claims)
