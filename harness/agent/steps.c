@@ -423,6 +423,18 @@ static void remove_programs(const char *program)
 	rmdir(dir);
 }
 
+/* What such programs say first is why; behind it may be a page of usage. */
+static void first_line(const struct exec_result *result, char *buf, size_t size)
+{
+	size_t begin = 0, n = 0;
+
+	while (begin < result->output_len && isspace((unsigned char)result->output[begin]))
+		begin++;
+	for (; n < size - 1 && begin + n < result->output_len && result->output[begin + n] != '\n'; n++)
+		buf[n] = isprint((unsigned char)result->output[begin + n]) ? result->output[begin + n] : '?';
+	buf[n] = '\0';
+}
+
 static void run_make(struct agent *agent, char *const words[])
 {
 	static const char cgroup[] = "make";
@@ -439,7 +451,7 @@ static void run_make(struct agent *agent, char *const words[])
 	remove_programs(words[2]);
 	if (result.ok)
 		return;
-	last_line(result.output, result.output_len, line, sizeof(line));
+	first_line(&result, line, sizeof(line));
 	snprintf(reason, sizeof(reason), "no file system could be made: %s: %s", result.status, line);
 	agent_end(agent, "settings-failed", reason);
 }

@@ -106,7 +106,7 @@ const struct metric generic_metrics[] = {
 	MEMORY("memory.unaccounted", METRIC_LOWER, false, .resolution_pages = 2,
 	       "pages that a sample took and did not free by its end (pgalloc_* - pgfree of vmstat) and that no line "
 	       "of meminfo claims: "
-	       "what the kernel leaks, and what it frees later"),
+	       "what the kernel leaks, and what it frees later; none of a sample in which compaction ran"),
 	MEMORY("memory.own", METRIC_LOWER, false, MEMCG,
 	       "charged at hold less what its tmpfs files and zswap hold (memory.current - memory.shmem_files - "
 	       "zswap)"),

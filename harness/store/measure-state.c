@@ -431,6 +431,10 @@ void state_unaccounted(struct reader *r)
 	    !difference(vm[0]->content, vm[1]->content, "pgalloc_*", &taken) ||
 	    !difference(vm[0]->content, vm[1]->content, "pgfree", &freed))
 		return;
+	/* Compaction takes free pages without counting them (__isolate_free_page() in mm/page_alloc.c) and gives back, counted,
+	 * those that it did not need. */
+	if (difference(vm[0]->content, vm[1]->content, "compact_free_scanned", &v) && v != 0)
+		return;
 	for (size_t i = 0; i < ARRAY_SIZE(named); i++)
 		if (difference(mem[0]->content, mem[1]->content, named[i], &v))
 			claimed += v * KIB;

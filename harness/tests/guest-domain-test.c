@@ -61,6 +61,20 @@ static void emulated(void **state)
 	check_golden("emulated", &d);
 }
 
+/* Two disks of the host's, on bus 0 behind the stream's controller. */
+static void disks(void **state)
+{
+	static const struct domain_disk two[] = { { "/run/cells/c/1/1/storage.disk", "storage", "none" },
+						  { "/run/cells/c/1/1/swap.disk", "swap", "writeback" } };
+	struct domain d = example();
+
+	(void)state;
+	d.basis = BASIS_EMULATED;
+	d.disks = two;
+	d.n_disks = 2;
+	check_golden("disks", &d);
+}
+
 static void hardware(void **state)
 {
 	struct domain d = example();
@@ -116,8 +130,9 @@ static void text_is_escaped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(simulated), cmocka_unit_test(emulated), cmocka_unit_test(hardware),
-		cmocka_unit_test(gdb),	     cmocka_unit_test(pty),	 cmocka_unit_test(text_is_escaped),
+		cmocka_unit_test(simulated),	   cmocka_unit_test(emulated), cmocka_unit_test(disks),
+		cmocka_unit_test(hardware),	   cmocka_unit_test(gdb),      cmocka_unit_test(pty),
+		cmocka_unit_test(text_is_escaped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

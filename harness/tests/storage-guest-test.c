@@ -121,16 +121,17 @@ static void memory_is_the_devices(void **state)
 
 	if (!can_run(f, 65536, "ext4"))
 		skip();
-	run = run_matrix(f, "memory",
-			 "matrix: memory\n" GUEST KERNEL("64K") ONCE
-			 "storages:\n"
-			 "  none: { where: tmpfs, size: 64MiB }\n"
-			 "  small: { where: null_blk, fs: ext4, size: 64MiB, latency_us: 80 }\n"
-			 "  large: { where: null_blk, fs: ext4, size: 192MiB }\n"
-			 "  loop: { where: loop, fs: ext4, size: 128MiB }\n"
-			 "  brd: { where: brd, fs: ext4, size: 64MiB }\n"
-			 "workloads: { w: { will-it-scale: { tests: [write1, page_fault1], bytes: 128MiB } } }\n",
-			 0);
+	run = run_matrix(
+		f, "memory",
+		"matrix: memory\nguest: { memory: 2GiB, accel: simulated, timeout: 300 }\n" KERNEL(
+			"64K") "trials: { seeds: 1, warmups: 1, samples: 1 }\nstorages:\n"
+			       "  none: { where: tmpfs, size: 64MiB }\n"
+			       "  small: { where: null_blk, fs: ext4, size: 64MiB, latency_us: 80 }\n"
+			       "  large: { where: null_blk, fs: ext4, size: 192MiB }\n"
+			       "  loop: { where: loop, fs: ext4, size: 128MiB }\n"
+			       "  brd: { where: brd, fs: ext4, size: 64MiB }\n"
+			       "workloads: { w: { will-it-scale: { tests: [write1, page_fault1], bytes: 128MiB } } }\n",
+		0);
 	idle = value_in(run, cases[0].cell, "guest.memory.idle_used");
 	own = value_in(run, cases[0].cell, "page_fault1.memory.own");
 	for (size_t i = 1; i < ARRAY_SIZE(cases); i++) {
@@ -169,7 +170,7 @@ static void file_systems_are_sealed(void **state)
 			 "  xfs: { where: null_blk, fs: xfs, size: 320MiB, latency_us: 80, mount: noatime, "
 			 "read_ahead_kb: 1024 }\n"
 			 "  btrfs: { where: loop, fs: btrfs, size: 256MiB, read_ahead_kb: 512 }\n"
-			 "  small: { where: loop, fs: xfs, size: 320MiB, block_size: 64K }\n"
+			 "  small: { where: loop, fs: xfs, size: 320MiB, block_size: 16K }\n"
 			 "workloads: { w: { will-it-scale: { tests: [write1], bytes: 128MiB } } }\n",
 			 0);
 	if (GRANULE(&verified, "verify", run) != 0)

@@ -24,6 +24,9 @@ static struct cell_record full_cell(void)
 {
 	struct cell_record c = cell_build("64k", "mthp", "faults", 65536);
 	struct cell_program *p = VEC_PUSH(c.programs, c.n_programs);
+	struct cell_disk *d = VEC_PUSH(c.disks, c.n_disks);
+
+	*d = (struct cell_disk){ xstrdup("storage"), 1 << 26, xstrdup("none") };
 
 	p->guest_path = xstrdup("bin/null");
 	p->host_path = xstrdup("/build/guest/null/null");
@@ -56,6 +59,12 @@ static void assert_cells_equal(const struct cell_record *a, const struct cell_re
 	assert_int_equal(a->n_programs, b->n_programs);
 	for (size_t i = 0; i < a->n_programs; i++)
 		assert_string_equal(a->programs[i].sha256, b->programs[i].sha256);
+	assert_int_equal(a->n_disks, b->n_disks);
+	for (size_t i = 0; i < a->n_disks; i++) {
+		assert_string_equal(a->disks[i].name, b->disks[i].name);
+		assert_string_equal(a->disks[i].cache, b->disks[i].cache);
+		assert_int_equal(a->disks[i].bytes, b->disks[i].bytes);
+	}
 	assert_true(json_equal(a->definition, b->definition));
 }
 

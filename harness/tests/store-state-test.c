@@ -75,8 +75,8 @@ static void put_idle(struct fixture *f, const char *path, const char *content)
 	stream_put(&f->s, WIRE_FILE, "", "idle", "0", "idle", path, content, NULL);
 }
 
-/* Caught: a watermark for the per-CPU high, one CPU's list for all, an empty zone shown, order for pages, a block type's
- * column mixed up with its neighbour's or with the free counts above it. */
+/* Caught: a watermark for the per-CPU high, one CPU's list for all, an empty zone shown, order for pages, a block
+ * type's column mixed up with its neighbour's or with the free counts above it. */
 static void the_idle_guest(void **state)
 {
 	struct fixture *f = *state;
@@ -161,6 +161,43 @@ static void storage_is_not_its_own(void **state)
 	assert_value(f, "c.memory.shmem_other", 0);
 }
 
+/* Devices that hold what their size says, zswap's pool and swap. Caught: a file system for a device, capacity for what
+ * is held, zswap's pool left in the workload's memory or taken out of what is no kernel memory, a disk's requests for
+ * its sectors. */
+static void disks_are_nobodys(void **state)
+{
+	static const char storage[] = "rootfs / 50 900\nnull_blk storage 7000 7000\nloop /disk.backing/x 500 600\n"
+				      "brd ram0 - 99\nzram zram0 30 400\n";
+	struct fixture *f = *state;
+	struct stream *s = &f->s;
+
+	f->cell.memory_bytes = 1 << 20;
+	put_idle(f, "/proc/meminfo", "MemTotal: 100 kB\nMemFree: 20 kB\n");
+	put_idle(f, "agent/storage", storage);
+	stream_put(s, WIRE_FILE, "a", "phase", "0", "before", "agent/storage", storage, NULL);
+	stream_put(s, WIRE_FILES, "a", "sample", "0", "before", "/disk/storage", "stat", " 5 1 8 99 7 2 16 88 0 0 0\n",
+		   NULL);
+	stream_put(s, WIRE_EXEC, "a", "sample", "0", "1", "5", "exit 0", "1", "0", "0", "0", "0", "0", "value.0 1\n",
+		   NULL);
+	stream_put(s, WIRE_FILES, "a", "sample", "0", "after", "/disk/storage", "stat", " 9 1 24 99 8 2 80 88 0 0 0\n",
+		   NULL);
+	stream_put(s, WIRE_FILES, "a", "hold", "0", "hold", "cgroup", "memory.current", "1000\n", "memory.stat",
+		   "anon 100\nkernel 300\nshmem 0\nzswap 200\nzswapped 900\n", "memory.swap.current", "900\n", NULL);
+	stream_put(s, WIRE_FILE, "a", "hold", "0", "hold", "agent/storage", storage, NULL);
+	measure(f);
+	assert_value(f, "guest.memory.disks", 7530);
+	assert_value(f, "guest.memory.storage", 7580);
+	assert_value(f, "guest.memory.storage_devices", 99);
+	assert_value(f, "guest.memory.idle_used", 80 * 1024 - 7530);
+	assert_value(f, "a.disk.storage.read_per_sample", 16 * 512);
+	assert_value(f, "a.disk.storage.written_per_sample", 64 * 512);
+	assert_value(f, "a.memory.zswap", 200);
+	assert_value(f, "a.memory.swap", 900);
+	assert_value(f, "a.memory.kernel", 100);
+	assert_value(f, "a.memory.anon", 100);
+	assert_value(f, "a.memory.own", 800);
+}
+
 static void psi(struct fixture *f, const char *when, const char *cgroup, const char *guest)
 {
 	stream_put(&f->s, WIRE_FILES, "null", "sample", "0", when, "cgroup", "memory.pressure", cgroup, NULL);
@@ -186,30 +223,40 @@ static void stalls(void **state)
 	assert_null(measures_find(&f->m, "null.psi.cpu.some"));
 }
 
-/* Two zones' pages taken, nine given back, and meminfo names all but two of the rest. Caught: pages taken for bytes, a line of meminfo that
- * is left out or taken twice, free pages claimed, a kernel without pgfree that leaks everything. */
+/* Two zones' pages taken, nine given back, and meminfo and nr_zspages name all but one of the rest. Caught: pages
+ * taken for bytes, a line of meminfo that is left out or taken twice, free pages claimed, a page of zram's pool
+ * unclaimed, what compaction gave back, a kernel without pgfree that leaks everything. */
 static void what_nobody_claims(void **state)
 {
 	struct fixture *f = *state;
 	struct stream *s = &f->s;
 
-	for (int phase = 0; phase < 2; phase++) {
-		const char *name = phase ? "no_pgfree" : "null";
+	for (int phase = 0; phase < 3; phase++) {
+		static const char *const names[] = { "null", "no_pgfree", "compacts" };
+		const char *name = names[phase];
 
 		stream_put(s, WIRE_FILES, name, "sample", "0", "before", "/proc", "vmstat",
-			   phase ? "pgalloc_dma 10\n" : "pgalloc_dma 10\npgalloc_normal 5\npgfree 7\n", "meminfo",
+			   phase == 1 ? "pgalloc_dma 10\n"
+				      : "pgalloc_dma 10\npgalloc_normal 5\npgfree 7\ncompact_free_scanned 3\n"
+					"nr_zspages 4\n",
+			   "meminfo",
 			   "MemFree: 900 kB\nAnonPages: 64 kB\nSlab: 128 kB\nSReclaimable: 64 kB\nPercpu: 64 kB\n",
 			   NULL);
 		stream_put(s, WIRE_EXEC, name, "sample", "0", "1", "5", "exit 0", "1", "0", "0", "0", "0", "0",
 			   "value.0 1\n", NULL);
 		stream_put(s, WIRE_FILES, name, "sample", "0", "after", "/proc", "vmstat",
-			   phase ? "pgalloc_dma 19\n" : "pgalloc_dma 19\npgalloc_normal 10\npgfree 16\n", "meminfo",
+			   phase == 1	? "pgalloc_dma 19\n"
+			   : phase == 2 ? "pgalloc_dma 19\npgalloc_normal 10\npgfree 16\ncompact_free_scanned 4\n"
+					: "pgalloc_dma 19\npgalloc_normal 10\npgfree 16\ncompact_free_scanned 3\n"
+					  "nr_zspages 5\n",
+			   "meminfo",
 			   "MemFree: 600 kB\nAnonPages: 128 kB\nSlab: 192 kB\nSReclaimable: 128 kB\nPercpu: 128 kB\n",
 			   NULL);
 	}
 	measure(f);
-	assert_value(f, "null.memory.unaccounted", 2 * 65536);
+	assert_value(f, "null.memory.unaccounted", 65536);
 	assert_null(measures_find(&f->m, "no_pgfree.memory.unaccounted"));
+	assert_null(measures_find(&f->m, "compacts.memory.unaccounted"));
 }
 
 /* Caught: a pair's time for one's, a counter's value for its difference, one pgalloc for all. */
@@ -395,6 +442,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_idle_guest, setup, teardown),
 		cmocka_unit_test_setup_teardown(absent, setup, teardown),
 		cmocka_unit_test_setup_teardown(storage_is_not_its_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(disks_are_nobodys, setup, teardown),
 		cmocka_unit_test_setup_teardown(stalls, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_nobody_claims, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_sampler, setup, teardown),

@@ -20,7 +20,7 @@
  *                                       size are SETTINGs as set's; null_blk and brd are then written to their end.
  *                                       What the kernel lacks is unsupported
  *   make    TIMEOUT_S ARGV...           run a program that makes a file system, in the cgroup "make"; its folder is
- *                                       removed then. One that fails ends the job with settings-failed and the last
+ *                                       removed then. One that fails ends the job with settings-failed and the first
  *                                       line that it printed
  *   attach  TYPE NAME TARGET OPTIONS BLOCK
  *                                       mount disk NAME. SETTINGs mount/TARGET/options (what /proc/self/mounts shows;
