@@ -499,6 +499,10 @@ static void test_refusals(void **state)
 	assert_refusal(&f, "p.i", &insns, false, "folio profiles differ: instructions are shown, not judged");
 	assert_refusal(&f, "p.memory.peak", &memory, false, NULL);
 	f = plain;
+	f.storages_differ = true;
+	assert_refusal(&f, "p.i", &insns, false, "storage profiles differ: instructions are shown, not judged");
+	assert_refusal(&f, "p.memory.peak", &memory, false, NULL);
+	f = plain;
 
 	a.basis = b.basis = BASIS_HARDWARE;
 	f.folios_differ = true;

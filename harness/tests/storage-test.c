@@ -273,12 +273,50 @@ static void damaged(void **state)
 	scratch_remove(cache);
 }
 
+/* The whole program on guests that are none: ids, skips with their reasons, the basis, a diff along the axis. Caught: a host disk
+ * that is called sealed, the profiles' difference taken for a confounder. */
+static void pipeline(void **state)
+{
+	static const char text[] =
+		"matrix: s\nguest: { memory: 512MiB, accel: emulated }\nkernels: { k: { image: Image } }\n"
+		"storages:\n  mem: { where: tmpfs, size: 64MiB }\n  z: { swap: zram }\n  raw: { where: null_blk, fs: "
+		"raw, "
+		"size: 64MiB }\n  host: { where: virtio, fs: raw, size: 64MiB }\n"
+		"workloads:\n  w: { null: {} }\n  files: { will-it-scale: { tests: [getppid1] } }\n"
+		"skip: [ { workloads: files, storages: [mem, z, host], why: short } ]\n"
+		"trials: { seeds: 2, warmups: 0, samples: 1 }\n";
+	char *dir = scratch_make();
+	_cleanup_free_ char *cache = path_join(dir, "cache"), *run = path_join(dir, "run");
+	_cleanup_free_ char *matrix = scratch_write(dir, "m.yaml", text, strlen(text)), *listed = NULL, *out = NULL;
+	_cleanup_free_ char *diff = NULL, *shown = NULL;
+
+	(void)state;
+	setenv("GRANULE_CACHE", cache, 1);
+	setenv("GRANULE_FAKE", "1", 1);
+	setenv("CI", "1", 1);
+	free(scratch_image(dir, "Image", 65536));
+	assert_int_equal(GRANULE(&listed, "list", matrix), 0);
+	assert_non_null(strstr(listed, "k.default.files.raw  skipped: storage profile 'raw' is a device without a file "
+				       "system, which will-it-scale does not use"));
+	assert_non_null(strstr(listed, "k.default.w.raw\n"));
+	if (GRANULE(&out, "run", matrix, "-o", run) != 0)
+		fail_msg("%s", out);
+	assert_non_null(strstr(out, "8 boots, 8 ok; 4 cells skipped"));
+	assert_int_equal(GRANULE(&shown, "show", run, "k.default.w.host"), 0);
+	assert_non_null(strstr(shown, "virtio"));
+	GRANULE(&diff, "diff", run, "--along", "storages", "--from", "mem");
+	assert_non_null(strstr(diff, "storage.where: tmpfs -> null_blk"));
+	assert_null(strstr(diff, "confounded"));
+	unsetenv("GRANULE_FAKE");
+	scratch_remove(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(axis),	   cmocka_unit_test(unsupported),  cmocka_unit_test(drivers),
 		cmocka_unit_test(jobs),	   cmocka_unit_test(command_line), cmocka_unit_test(gathering),
-		cmocka_unit_test(damaged),
+		cmocka_unit_test(damaged), cmocka_unit_test(pipeline),
 	};
 
 	return cmocka_run_group_tests_name("storage", tests, NULL, NULL);
