@@ -15,6 +15,8 @@
 #include "image/rootfs.h"
 #include "image/tool.h"
 #include "guest/programs.h"
+#include "image/mkfs.h"
+#include "matrix/storage.h"
 #include "run/boot-cache.h"
 #include "workloads/workload.h"
 
@@ -226,6 +228,23 @@ static bool is_recipe(const char *path)
 	return starts_with(p, "rootfs:");
 }
 
+/* The program that makes its file system, if it has one. */
+static int fetch_maker(const struct storage_profile *storage, struct err *err)
+{
+	struct show show = { .terminal = isatty(STDERR_FILENO) };
+	struct mkfs *mkfs;
+	int rc;
+
+	if (!storage_is_made(storage))
+		return 0;
+	rc = mkfs_ensure(NULL, storage_fs_names[storage->fs], show_progress, &show, &mkfs, err);
+	show_end(&show);
+	if (rc < 0)
+		return err_wrap(err, "storage profile '%s'", storage->label);
+	mkfs_free(mkfs);
+	return 0;
+}
+
 static int build_argument(const struct images_args *a, const char *what, struct err *err)
 {
 	_cleanup_(matrix_free_p) struct matrix *matrix = NULL;
@@ -245,6 +264,11 @@ static int build_argument(const struct images_args *a, const char *what, struct 
 	for (size_t i = 0; i < matrix->n_workloads; i++)
 		if (matrix->workloads[i].type->rootfs && build_root(a, matrix->workloads[i].type->rootfs, err) < 0)
 			return err_wrap(err, "%s:%d", matrix->path, matrix->workloads[i].line);
+}
+
+	for (size_t i = 0; i < matrix->n_storages; i++)
+		if (fetch_maker(&matrix->storages[i], err) < 0)
+			return -1;
 	return 0;
 }
 

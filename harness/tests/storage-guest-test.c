@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Storage profiles in real guests: what they hold is known and nobody's but theirs, they keep a cell sealed or say
  * that they do not, swap moves the counters of large folios. Needs the full kernels of matrices/storage.yaml and the
- * programs that make its file systems in the cache (`granule run matrices/storage.yaml` puts them there); what is not
+ * programs that make its file systems in the cache (`granule images build matrices/storage.yaml` puts them there); what is not
  * there is skipped with the reason. */
 #include <math.h>
 #include <setjmp.h>
