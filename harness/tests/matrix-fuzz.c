@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Any bytes are refused with a sentence that names the file, or become a matrix that expands. */
 #include "matrix/folio.h"
+#include "matrix/storage.h"
 #include "tests/fuzz.h"
 #include "tests/matrix-registry.h"
 
@@ -23,6 +24,12 @@ static void use(const struct matrix *m)
 			folio_steps_free(steps, n);
 			free(folio_command_line(&m->folios[f]));
 		}
+	for (size_t i = 0; i < m->n_storages && i < 8; i++) {
+		for (size_t p = 0; p < ARRAY_SIZE(pages); p++)
+			free(storage_unsupported(&m->storages[i], &m->folios[0], pages[p],
+						 (struct kernel_version){ 6, 12 }));
+		json_decref(options_json(storage_options, &m->storages[i]));
+	}
 	for (size_t k = 0; k < m->n_kernels && k < 8; k++)
 		json_decref(options_json(kernel_options, &m->kernels[k]));
 	for (size_t w = 0; w < m->n_workloads && w < 8; w++)
