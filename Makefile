@@ -17,7 +17,7 @@ else
 GUEST_CC ?= aarch64-linux-gnu-gcc
 endif
 
-PKGS := yaml-0.1 libxml-2.0 jansson gsl smartcols nettle libarchive libzstd libelf
+PKGS := yaml-0.1 libxml-2.0 jansson gsl smartcols nettle libarchive libzstd libelf libdw
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wpointer-arith -Wwrite-strings
 CPPFLAGS += -D_GNU_SOURCE -Iharness -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -150,6 +150,12 @@ $(B)/tests/guest/%: harness/tests/guest/%.c
 	$(if $(Q),@echo "  GUEST   $@")
 	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $< -o $@ && $(GUEST_STRIP) $@
 
+# With debug information: what explain reads inlined functions from.
+$(B)/tests/dwarf/%: harness/tests/dwarf/%.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  GUEST   $@")
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -g $< -o $@
+
 # ---- Set-up
 
 .PHONY: deps
@@ -171,7 +177,7 @@ demo-here: all
 # ---- Tests
 
 .PHONY: check-here tests
-tests: $(TESTS) $(TEST_GUEST) $(B)/folio-table
+tests: $(TESTS) $(TEST_GUEST) $(B)/tests/dwarf/inlined $(B)/folio-table
 check-here: all tests
 	@GRANULE_BUILD=$(abspath $(B)) tools/run-tests $(TESTS)
 

@@ -12,12 +12,13 @@
 
 struct explain_args {
 	const char *words[4];
-	const char *format, *callee;
+	const char *format;
+	struct explain_wants wants;
 	unsigned int boot, n_words;
 	bool all, memory;
 };
 
-enum { KEY_FORMAT = 256, KEY_CALLERS };
+enum { KEY_FORMAT = 256, KEY_CALLERS, KEY_INLINE };
 
 static const struct argp_option options[] = {
 	{ "boot", 'b', "N", 0, "Which boot, and so which seed (default: 1)", 0 },
@@ -26,6 +27,10 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "callers", KEY_CALLERS, "FUNCTION", 0,
 	  "Also who calls this function of the kernel, and how often per operation", 0 },
+	{ "inline", KEY_INLINE, NULL, 0,
+	  "Inlined functions apart, where a vmlinux with debug information lies beside the Image or at the top of its "
+	  "tree",
+	  0 },
 	{ "format", KEY_FORMAT, "text|json|folded", 0, "What to print (default: text)", 0 },
 	{ 0 },
 };
@@ -45,7 +50,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->memory = true;
 		return 0;
 	case KEY_CALLERS:
-		a->callee = arg;
+		a->wants.callee = arg;
+		return 0;
+	case KEY_INLINE:
+		a->wants.inlines = true;
 		return 0;
 	case KEY_FORMAT:
 		if (strcmp(arg, "text") && strcmp(arg, "json") && strcmp(arg, "folded"))
@@ -61,8 +69,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (a->n_words < 3)
 			argp_error(state,
 				   "two runs and a cell: granule explain results/6.12 results/7.2 64k.off.faults");
-		if (a->memory && a->callee)
-			argp_error(state, "--callers counts, --memory does not");
+		if (a->memory && (a->wants.callee || a->wants.inlines))
+			argp_error(state, "--callers and --inline need a count, --memory makes none");
 		if (a->memory && !strcmp(a->format, "folded"))
 			argp_error(state, "folded stacks are of functions; --memory has none");
 		return 0;
@@ -143,7 +151,7 @@ static int count_both(const struct explain_side sides[2], const struct explain_a
 	if (host_probe(&caps, err) < 0 || cli_need_qemu(&caps, err) < 0)
 		return -1;
 	schedule = cli_schedule_options(&caps, 1);
-	return explain(&sides[0], &sides[1], a->boot, a->callee, &schedule, ret, err);
+	return explain(&sides[0], &sides[1], a->boot, &a->wants, &schedule, ret, err);
 }
 
 int cmd_explain(int argc, char **argv)

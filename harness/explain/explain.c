@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/counts.h"
+#include "explain/inlines.h"
 #include "explain/usercode.h"
 #include "explain/symbols.h"
 #include "run/repeat.h"
@@ -26,10 +27,12 @@ static const char trampoline[] = "(entry trampoline)";
 struct tally {
 	char *phase; /* owned */
 	double metric, kernel, user, other;
-	double *functions;	/* owned: by place in the symbols; behind them the trampoline */
-	double *user_functions; /* owned: by user_place() */
-	double *callers;	/* owned: calls of side.callee, by place of the caller, as functions */
-	size_t program;		/* that the phase runs; SIZE_MAX: none is known */
+	double *functions;	       /* owned: by place in the symbols; behind them the trampoline */
+	double *user_functions;	       /* owned: by user_place() */
+	struct function_cost *inlined; /* owned: one for each address and sample */
+	size_t n_inlined;
+	double *callers; /* owned: calls of side.callee, by place of the caller, as functions */
+	size_t program;	 /* that the phase runs; SIZE_MAX: none is known */
 	size_t n_samples;
 	bool whole;
 };
@@ -39,17 +42,29 @@ struct side {
 	const char *callee; /* whose callers are wanted, or NULL */
 	struct symbols symbols;
 	struct usercode usercode;
-	struct tally *tallies; /* owned */
+	struct inlines *inlines; /* owned; NULL: not wanted */
+	struct tally *tallies;	 /* owned */
 	size_t n_tallies;
 };
 
+static void functions_free(struct function_cost *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(v[i].name);
+		free(v[i].program);
+	}
+	free(v);
+}
+
 static void side_free(struct side *s)
 {
+	inlines_free(s->inlines);
 	for (size_t i = 0; i < s->n_tallies; i++) {
 		free(s->tallies[i].phase);
 		free(s->tallies[i].functions);
 		free(s->tallies[i].user_functions);
 		free(s->tallies[i].callers);
+		functions_free(s->tallies[i].inlined, s->tallies[i].n_inlined);
 	}
 	free(s->tallies);
 	usercode_free(&s->usercode);
@@ -106,6 +121,18 @@ static void add_user(const struct side *s, struct tally *t, const struct count *
 	t->user += n;
 }
 
+/* Of what the symbol at place @at has at @address an inlined function's part; false if there is none. */
+static bool add_inlined(const struct side *s, struct tally *t, uint64_t address, size_t at, double n)
+{
+	const char *name = s->inlines ? inlines_find(s->inlines, address) : NULL;
+
+	if (!name)
+		return false;
+	*VEC_PUSH(t->inlined, t->n_inlined) =
+		(struct function_cost){ .name = xasprintf("%s (in %s)", name, s->symbols.v[at].name), .base = n };
+	return true;
+}
+
 static void add_counts(struct side *s, struct tally *t, const struct sample_counts *counts, uint64_t shift,
 		       double operations)
 {
@@ -124,7 +151,8 @@ static void add_counts(struct side *s, struct tally *t, const struct sample_coun
 			t->other += n;
 			continue;
 		}
-		t->functions[at] += n;
+		if (at == s->symbols.n || !add_inlined(s, t, counts->v[i].address - shift, at, n))
+			t->functions[at] += n;
 		t->kernel += n;
 	}
 }
@@ -406,6 +434,9 @@ static void add_functions(struct phase_cost *p, const struct side *s, const stru
 	for (size_t i = 0; i <= s->symbols.n; i++)
 		add_cost(&p->functions, &p->n_functions, NULL, i < s->symbols.n ? s->symbols.v[i].name : trampoline,
 			 t->functions[i] / (double)t->n_samples, other);
+	for (size_t i = 0; i < t->n_inlined; i++)
+		add_cost(&p->functions, &p->n_functions, NULL, t->inlined[i].name,
+			 t->inlined[i].base / (double)t->n_samples, other);
 }
 
 static void add_callers(struct phase_cost *p, const struct side *s, const struct tally *t, bool other)
@@ -519,17 +550,26 @@ static int check_callee(const struct side *a, const struct side *b, const char *
 		       callee);
 }
 
-int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot, const char *callee,
-	    const struct schedule_options *options, struct explanation **ret, struct err *err)
+static int open_inlines(struct side *s, struct err *err)
 {
-	_cleanup_(side_free) struct side a = { .callee = callee }, b = { .callee = callee };
+	_cleanup_free_ char *path = inlines_path(s->cell->kernel_path);
+
+	return inlines_open(path, s->cell->kernel_path, &s->inlines, err) < 0 ? err_wrap(err, "%s", s->cell->id) : 0;
+}
+
+int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
+	    const struct explain_wants *wants, const struct schedule_options *options, struct explanation **ret,
+	    struct err *err)
+{
+	_cleanup_(side_free) struct side a = { .callee = wants->callee }, b = { .callee = wants->callee };
 
 	if (load_side(base, boot, &a, err) < 0 || load_side(other, boot, &b, err) < 0 ||
-	    (callee && check_callee(&a, &b, callee, err) < 0) || count_side(base, boot, options, &a, err) < 0 ||
-	    count_side(other, boot, options, &b, err) < 0)
+	    (wants->callee && check_callee(&a, &b, wants->callee, err) < 0) ||
+	    (wants->inlines && (open_inlines(&a, err) < 0 || open_inlines(&b, err) < 0)) ||
+	    count_side(base, boot, options, &a, err) < 0 || count_side(other, boot, options, &b, err) < 0)
 		return -1;
 	*ret = explanation_new(base, other, boot);
-	(*ret)->callee = callee;
+	(*ret)->callee = wants->callee;
 	pair_phases(*ret, &a, &b);
 	return 0;
 }
@@ -554,15 +594,6 @@ int explain_kept(const struct explain_side *base, const struct explain_side *oth
 	*ret = explanation_new(base, other, boot);
 	pair_phases(*ret, &a, &b);
 	return 0;
-}
-
-static void functions_free(struct function_cost *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(v[i].name);
-		free(v[i].program);
-	}
-	free(v);
 }
 
 void explanation_free(struct explanation *e)

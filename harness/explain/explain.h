@@ -62,9 +62,14 @@ struct explain_side {
 /* Boot @boot of both cells again, counted, and keep the counts beside the recorded boots. @options: as for any schedule. ERR_CONFIG: a cell that is not sealed or has no
  * System.map, a boot that is not ok; ERR_HOST: the plugin or QEMU; ERR_GUEST: the repeated boot is not the recorded
  * one. */
-/* @callee: a function of the kernel whose callers are wanted, or NULL; ERR_CONFIG too if neither kernel has it. */
-int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot, const char *callee,
-	    const struct schedule_options *options, struct explanation **ret, struct err *err);
+/* What is wanted beside functions. ERR_CONFIG too if neither kernel has that function, or one has no debug information (explain/inlines.h). */
+struct explain_wants {
+	const char *callee; /* a function of the kernel whose callers are wanted, or NULL */
+	bool inlines;	    /* "add_one (in outer)" apart from what is outer's own */
+};
+int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
+	    const struct explain_wants *wants, const struct schedule_options *options, struct explanation **ret,
+	    struct err *err);
 /* The same from the counts that earlier calls kept beside the recorded boots (count.zst). What is missing is booted with @options; with
  * NULL nothing is booted, and 1 is returned if a count is missing. */
 int explain_kept(const struct explain_side *base, const struct explain_side *other, unsigned int boot,

@@ -215,6 +215,9 @@ static void indirect_calls(void **state)
 	json_decref(o);
 	assert_int_equal(GRANULE(&no, "explain", f->run, f->run, "64k.off.faults", "--callers", "no_such_function"), 2);
 	assert_non_null(strstr(no, "neither kernel has a function 'no_such_function'"));
+	free(no);
+	assert_int_equal(GRANULE(&no, "explain", f->run, f->run, "64k.off.faults", "--inline"), 2);
+	assert_non_null(strstr(no, "vmlinux with debug information, which is not there"));
 }
 
 /* Last, since it spoils the run: the streams are compared before anything is believed. Caught: an explanation of another boot than the recorded one. */
