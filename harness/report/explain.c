@@ -13,24 +13,33 @@
 
 #define SHOWN 20 /* functions of the kernel, unless all are asked for */
 #define SHOWN_USER 8
+#define KIB 1024.0
 
 static const struct table_column columns[] = {
 	{ "function", 38, false }, { "base", 12, true }, { "other", 12, true },
 	{ "change", 12, true },	   { NULL, 0, false },
 };
 
-static void add_line(struct table *table, const char *name, double base, double other)
+/* @digits behind the point, below 0: two unless it is a whole number. */
+static void add_numbers(struct table *table, const char *name, double base, double other, int digits)
 {
-	char text[NUMBER_SIZE];
+	const double values[] = { base, other, other - base };
+	const char *colour = other > base ? "red" : other < base ? "green" : NULL;
 
 	table_line(table);
 	table_cell(table, 0, name, NULL);
-	snprintf(text, sizeof(text), "%.1f", base);
-	table_cell(table, 1, text, NULL);
-	snprintf(text, sizeof(text), "%.1f", other);
-	table_cell(table, 2, text, NULL);
-	snprintf(text, sizeof(text), "%+.1f", other - base);
-	table_cell(table, 3, text, other > base ? "red" : other < base ? "green" : NULL);
+	for (int i = 0; i < 3; i++) {
+		int shown = digits >= 0 ? digits : values[i] == floor(values[i]) ? 0 : 2;
+		char text[NUMBER_SIZE];
+
+		snprintf(text, sizeof(text), i == 2 ? "%+.*f" : "%.*f", shown, values[i]);
+		table_cell(table, i + 1, text, i == 2 ? colour : NULL);
+	}
+}
+
+static void add_line(struct table *table, const char *name, double base, double other)
+{
+	add_numbers(table, name, base, other, 1);
 }
 
 /* The functions that changed most, and how much of the two sums they leave. */
@@ -93,20 +102,6 @@ static const struct table_column caller_columns[] = {
 	{ "change", 12, true },	    { NULL, 0, false },
 };
 
-static void add_calls(struct table *table, const char *name, double base, double other)
-{
-	char text[NUMBER_SIZE];
-
-	table_line(table);
-	table_cell(table, 0, name, NULL);
-	snprintf(text, sizeof(text), "%.4f", base);
-	table_cell(table, 1, text, NULL);
-	snprintf(text, sizeof(text), "%.4f", other);
-	table_cell(table, 2, text, NULL);
-	snprintf(text, sizeof(text), "%+.4f", other - base);
-	table_cell(table, 3, text, NULL);
-}
-
 static void add_callers(const struct phase_cost *p, const char *callee, bool colour, struct text *out)
 {
 	struct table *table = table_new(caller_columns, colour);
@@ -114,11 +109,11 @@ static void add_callers(const struct phase_cost *p, const char *callee, bool col
 
 	text_add(out, "  calls of %s per operation\n", callee);
 	for (size_t i = 0; i < p->n_callers; i++) {
-		add_calls(table, p->callers[i].name, p->callers[i].base, p->callers[i].other);
+		add_numbers(table, p->callers[i].name, p->callers[i].base, p->callers[i].other, 4);
 		base += p->callers[i].base;
 		other += p->callers[i].other;
 	}
-	add_calls(table, "sum", base, other);
+	add_numbers(table, "sum", base, other, 4);
 	table_finish(table, 2, out);
 }
 
@@ -304,26 +299,6 @@ static const struct table_column memory_columns[] = {
 	{ "KiB", 38, false }, { "base", 12, true }, { "other", 12, true }, { "change", 12, true }, { NULL, 0, false },
 };
 
-static const char *kib_text(double bytes, bool sign, char buf[NUMBER_SIZE])
-{
-	double kib = bytes / 1024;
-
-	snprintf(buf, NUMBER_SIZE, sign ? "%+.*f" : "%.*f", kib == floor(kib) ? 0 : 2, kib);
-	return buf;
-}
-
-static void add_bytes(struct table *table, const char *name, double base, double other)
-{
-	const char *colour = other > base ? "red" : other < base ? "green" : NULL;
-	char text[NUMBER_SIZE];
-
-	table_line(table);
-	table_cell(table, 0, name, NULL);
-	table_cell(table, 1, kib_text(base, false, text), NULL);
-	table_cell(table, 2, kib_text(other, false, text), NULL);
-	table_cell(table, 3, kib_text(other - base, true, text), colour);
-}
-
 static void add_split(const struct memory_split *s, bool colour, struct text *out)
 {
 	struct table *table = table_new(memory_columns, colour);
@@ -334,8 +309,8 @@ static void add_split(const struct memory_split *s, bool colour, struct text *ou
 		 strcmp(s->phase, "guest") ? ", at hold" : ", idle", number_text(s->base, "bytes", base),
 		 number_text(s->other, "bytes", other));
 	for (size_t i = 0; i < s->n_parts; i++)
-		add_bytes(table, s->parts[i].label, s->parts[i].base, s->parts[i].other);
-	add_bytes(table, "sum", s->base, s->other);
+		add_numbers(table, s->parts[i].label, s->parts[i].base / KIB, s->parts[i].other / KIB, -1);
+	add_numbers(table, "sum", s->base / KIB, s->other / KIB, -1);
 	table_finish(table, 2, out);
 }
 
