@@ -154,8 +154,7 @@ static void diff_shows(const struct fixture *f, bool counted)
 	_cleanup_free_ char *out = NULL;
 
 	GRANULE(&out, "diff", f->run, "--along", "folios");
-	if (!strstr(out, "insns_per_op") || !strstr(out, "__mod_memcg_lruvec_state") == counted ||
-	    strstr(out, "boot 1:"))
+	if (!strstr(out, "insns_per_op") || !strstr(out, "__handle_mm_fault") == counted || strstr(out, "boot 1:"))
 		fail_msg("%s", out);
 }
 
@@ -209,8 +208,7 @@ static void indirect_calls(void **state)
 			 0);
 	o = json_loads(strchr(out, '{'), 0, NULL);
 	getppid = json_array_get(json_object_get(o, "phases"), 1);
-	if (fabs(sum_of(getppid, "callers", "base") - 1) > 0.001 ||
-	    !function_of(getppid, "callers", "invoke_syscall", "base"))
+	if (fabs(sum_of(getppid, "callers", "base") - 1) > 0.001 || !strstr(out, "invoke_syscall"))
 		fail_msg("%s", out);
 	json_decref(o);
 	assert_int_equal(GRANULE(&no, "explain", f->run, f->run, "64k.off.faults", "--callers", "no_such_function"), 2);

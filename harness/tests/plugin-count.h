@@ -236,6 +236,8 @@ static void check_work(const struct sample_counts *s, const unsigned char *pages
 	assert_int_equal(taken(s, KERNEL + 0x200, KERNEL), 0);
 	assert_int_equal(taken(s, KERNEL + 0x300, KERNEL + 0x100), 1);
 	assert_int_equal(taken(s, KERNEL + 0x400, KERNEL + 0x100), 1);
+	/* and no other: no return, no block that comes later */
+	assert_int_equal(s->n_branches, 5);
 }
 
 /* Caught: programs of one address added up, the sign or the unit of a branch, a return taken for a call, a target that is a block too late, what
@@ -303,6 +305,7 @@ static void counts_and_branches(void **state)
 	assert_int_equal(taken(&c.samples[1], KERNEL + 0x200, KERNEL), 1);
 	assert_int_equal(taken(&c.samples[1], KERNEL + 0x200, KERNEL + 0x100), 0);
 	assert_int_equal(count_at(&c.samples[1], KERNEL, 0), 1);
+	assert_int_equal(c.samples[1].n_branches, 2);
 	counts_free(&c);
 	scratch_remove(dir);
 }
