@@ -345,17 +345,21 @@ static int count_side(const struct explain_side *e, unsigned int boot, const str
 	return rc < 0 ? err_wrap(err, "%s", e->cell->id) : 0;
 }
 
+/* Has some attempt at @boot counts beside it? Without reading any: diff asks this of every boot. */
 static bool is_kept(const struct explain_side *e, unsigned int boot)
 {
-	struct boot_result recorded = { 0 };
+	_cleanup_free_ unsigned int *attempts = NULL;
 	bool kept = false;
+	size_t n = 0;
 
-	if (boot_read(e->run, e->cell, boot, &recorded, NULL) == 0 && recorded.dir) {
-		_cleanup_free_ char *path = kept_path(&recorded);
+	if (attempt_list(e->run, e->cell->id, boot, &attempts, &n, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < n && !kept; i++) {
+		_cleanup_free_ char *path =
+			xasprintf("%s/cells/%s/%u/%u/count.zst", e->run->dir, e->cell->id, boot, attempts[i]);
 
 		kept = path_exists(path);
 	}
-	boot_result_free(&recorded);
 	return kept;
 }
 
