@@ -264,8 +264,6 @@ static int build_argument(const struct images_args *a, const char *what, struct 
 	for (size_t i = 0; i < matrix->n_workloads; i++)
 		if (matrix->workloads[i].type->rootfs && build_root(a, matrix->workloads[i].type->rootfs, err) < 0)
 			return err_wrap(err, "%s:%d", matrix->path, matrix->workloads[i].line);
-}
-
 	for (size_t i = 0; i < matrix->n_storages; i++)
 		if (fetch_maker(&matrix->storages[i], err) < 0)
 			return -1;

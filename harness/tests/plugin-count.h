@@ -13,7 +13,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "explain/counts.h"
+#include "store/counts.h"
 #include "tests/pipeline.h"
 
 #define INSNS 4
