@@ -64,8 +64,8 @@ static void emulated(void **state)
 /* Two disks of the host's, on bus 0 behind the stream's controller. */
 static void disks(void **state)
 {
-	static const struct domain_disk two[] = { { "/run/cells/c/1/1/storage.disk", "storage", "none" },
-						  { "/run/cells/c/1/1/swap.disk", "swap", "writeback" } };
+	static const struct domain_disk two[] = { { "/run/cells/c/1/1/storage.disk", "storage", "none", false },
+						  { "/run/cells/c/1/1/swap.disk", "swap", "writeback", false } };
 	struct domain d = example();
 
 	(void)state;
