@@ -17,7 +17,7 @@
 #define DEADLINE_NS (now_ns() + 120 * NSEC_PER_SEC)
 #define EPOCH_VAR "SOURCE_DATE_EPOCH=1577836800"
 
-static const char *const tools[] = { "apt-get", "apt-cache", "mmdebstrap", "env", "tar", NULL };
+static const char *const tools[] = { "apt-get", "apt-cache", "mmdebstrap", "fakeroot", "env", "tar", NULL };
 
 static int by_name(const void *a, const void *b)
 {
@@ -180,10 +180,14 @@ int rootfs_fetch_mmdebstrap(const char *cache, const struct rootfs_recipe *r, co
 	_cleanup_free_ char *include = include_option(packages, n_packages);
 	/* the machine's mirror, as apt_prepare() wrote it down */
 	_cleanup_free_ char *sources = xasprintf("%s/apt/%s-" GUEST_ARCH "/sources.list", cache, r->suite);
+	/* nothing is run in the tree, so it needs no chroot, and no user namespace: only who owns what must be kept, which
+	 * fakeroot does for a plain user */
 	const char *argv[] = { "env",
 			       EPOCH_VAR,
 			       "LC_ALL=C",
+			       geteuid() == 0 ? "env" : "fakeroot",
 			       "mmdebstrap",
+			       "--mode=chrootless",
 			       "--variant=extract",
 			       "--architectures=" GUEST_ARCH,
 			       "--format=tar",
