@@ -36,8 +36,8 @@ struct workload {
 	/* Why this cannot be sealed (several vCPUs are allowed; host storage is not), or NULL if it can. */
 	const char *(*unsealed)(const void *params);
 	void (*programs)(const void *params, struct programs *programs);
-	/* The workload's folder, where its recipe of a root file system is (workloads/NAME/rootfs.yaml, matrix/rootfs.h): it is
-	 * mounted at JOB_ROOT_DIR before the steps. NULL: it needs none. */
+	/* The workload's folder, where its recipe of a root file system is (workloads/NAME/rootfs.yaml,
+	 * matrix/rootfs.h): it is mounted at JOB_ROOT_DIR before the steps. NULL: it needs none. */
 	const char *rootfs;
 	/* Add "exec" lines (wire/job.h) to @job: warmups, samples, holds. */
 	void (*steps)(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job);
@@ -51,7 +51,8 @@ struct workload {
 	/* Metrics of one EXEC record of kind "sample"; -1 with ERR_GUEST if its output does not parse. */
 	int (*measure)(const struct measure_context *context, const char *phase, const char *output,
 		       struct measures *measures, struct err *err);
-	/* Metrics of a boot from the files that it brought out; -1 with ERR_GUEST if one does not parse. May be NULL. */
+	/* Metrics of a boot from the files that it brought out; -1 with ERR_GUEST if one does not parse. May be
+	 * NULL. */
 	int (*brought)(const struct measure_context *context, const struct artifact_list *artifacts,
 		       struct measures *measures, struct err *err);
 	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */

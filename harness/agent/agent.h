@@ -228,8 +228,8 @@ void series_emit(struct agent *agent, const char *phase, const char *index);
 void fragment_step(struct agent *agent, uint64_t bytes, uint64_t percent);
 
 /* ---- root.c: a root file system for programs ---- */
-/* Mount the EROFS image in the file @image, or on the disk with JOB_ROOT_SERIAL where there is no such file, on @dir, an overlay
- * above it; what programs expect in it; the loopback interface. */
+/* Mount the EROFS image in the file @image, or on the disk with JOB_ROOT_SERIAL where there is no such file, on @dir,
+ * an overlay above it; what programs expect in it; the loopback interface. */
 void root_step(struct agent *agent, const char *image, const char *dir);
 /* agent->as: @user of the root's /etc/passwd, or "-". */
 void as_step(struct agent *agent, const char *user);
@@ -258,7 +258,8 @@ void services_end(struct agent *agent);
 /* The cgroup @name, with the job's limit if @limited. */
 void cgroup_make(struct agent *agent, const char *name, bool limited);
 void emit_exec(struct agent *agent, char *const words[], const struct exec_result *result);
-/* The last line of @printed that says anything, printable; what of the kernel's OOM killer is known about @cgroup, or "". */
+/* The last line of @printed that says anything, printable; what of the kernel's OOM killer is known about @cgroup, or
+ * "". */
 void last_line(const char *printed, size_t len, char *buf, size_t size);
 void oom_reason(const struct agent *agent, const char *cgroup, char *buf, size_t size);
 /* Check every line first, then do them all; ends with agent_end(). */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A root file system for programs: the read-only image below, what is written in a tmpfs above it. Process 1 stays outside. */
+/* A root file system for programs: the read-only image below, what is written in a tmpfs above it. Process 1 stays
+ * outside. */
 #include "agent/agent.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Programs that go on while others are measured: started, waited for until they answer, looked after, stopped. And what is
- * brought out of a guest at its end: their logs, and files that the job names. */
+/* Programs that go on while others are measured: started, waited for until they answer, looked after, stopped. And
+ * what is brought out of a guest at its end: their logs, and files that the job names. */
 #include "agent/agent.h"
 
 #include <arpa/inet.h>

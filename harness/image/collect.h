@@ -26,13 +26,15 @@ typedef void collect_report(void *ctx, const char *what, uint64_t bytes, const c
 int cache_collect(const char *cache, const struct collect *options, image_progress *progress, collect_report *report,
 		  void *ctx, uint64_t *ret_bytes, struct err *err);
 
-/* The same of root file systems (rootfs.h): damaged ones and what died making one go, old ones by age, and under @keep_bytes, their
- * own bound, those that were not used for longest. Its own lock: a kernel's build does not make it wait. */
+/* The same of root file systems (rootfs.h): damaged ones and what died making one go, old ones by age, and under
+ * @keep_bytes, their own bound, those that were not used for longest. Its own lock: a kernel's build does not make it
+ * wait. */
 int rootfs_collect(const char *cache, const struct collect *options, image_progress *progress, collect_report *report,
 		   void *ctx, uint64_t *ret_bytes, struct err *err);
 
-/* Keep the kernel whose Image is @path, or the modules of which one is, from being collected for as long as the returned
- * descriptor is open, or the root file system whose image it is; -1 where there is nothing to hold. Whoever boots it may call this; nothing else does. */
+/* Keep the kernel whose Image is @path, or the modules of which one is, from being collected for as long as the
+ * returned descriptor is open, or the root file system whose image it is; -1 where there is nothing to hold. Whoever
+ * boots it may call this; nothing else does. */
 int cache_hold(const char *path);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* granule-image: root file systems from their recipes into the cache, and files out of a guest's disk. The only program of
- * granule that links libguestfs. Exit codes: 0 done; 2 the recipe or usage; 3 this host or its packages; 130 interrupted. */
+/* granule-image: root file systems from their recipes into the cache, and files out of a guest's disk. The only
+ * program of granule that links libguestfs. Exit codes: 0 done; 2 the recipe or usage; 3 this host or its packages;
+ * 130 interrupted. */
 #include <argp.h>
 #include <stdio.h>
 #include <string.h>

@@ -60,7 +60,7 @@ void recipe_clear(struct recipe *recipe)
 
 char *share_dir(const char *below)
 {
-	static const char *const beside[] = { "..", "../share/granule", "../..", "../../share/granule" };
+	static const char *const beside[] = { "..", "../share/granule", "../..", "../../share/granule", "../../.." };
 	const char *images = getenv("GRANULE_IMAGES");
 	char exe[PATH_MAX], *slash;
 	ssize_t n;

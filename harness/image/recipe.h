@@ -58,8 +58,9 @@ void recipe_digest(const struct recipe *recipe, const struct kernel_source *sour
 /* make's variables that pin what a build would otherwise take from its surroundings; NULL-terminated. */
 extern const char *const recipe_make_vars[];
 
-/* The folder @below ("images/rootfs", "workloads") of what granule comes with: beside the program's folder (a build tree), in
- * ../share/granule (installed); what is below images/ also by $GRANULE_IMAGES. NULL if it is nowhere. Owned by the caller. */
+/* The folder @below ("images/rootfs", "workloads") of what granule comes with: beside the program's folder (a build
+ * tree), in ../share/granule (installed); what is below images/ also by $GRANULE_IMAGES. NULL if it is nowhere. Owned
+ * by the caller. */
 char *share_dir(const char *below);
 /* images/kernels of that. */
 char *recipe_dir(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Packages of a root file system: apt says which, mmdebstrap unpacks them. No root and no foreign binfmt: nothing of arm64
- * runs here, so no maintainer script does. */
+/* Packages of a root file system: apt says which, mmdebstrap unpacks them. No root and no foreign binfmt: nothing of
+ * arm64 runs here, so no maintainer script does. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -180,8 +180,8 @@ int rootfs_fetch_mmdebstrap(const char *cache, const struct rootfs_recipe *r, co
 	_cleanup_free_ char *include = include_option(packages, n_packages);
 	/* the machine's mirror, as apt_prepare() wrote it down */
 	_cleanup_free_ char *sources = xasprintf("%s/apt/%s-" GUEST_ARCH "/sources.list", cache, r->suite);
-	/* nothing is run in the tree, so it needs no chroot, and no user namespace: only who owns what must be kept, which
-	 * fakeroot does for a plain user */
+	/* nothing is run in the tree, so it needs no chroot, and no user namespace: only who owns what must be kept,
+	 * which fakeroot does for a plain user */
 	const char *argv[] = { "env",
 			       EPOCH_VAR,
 			       "LC_ALL=C",

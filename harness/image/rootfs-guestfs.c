@@ -82,8 +82,8 @@ static char *find_supermin(guestfs_h *g)
 	return NULL;
 }
 
-/* The appliance is made of the packages that the files of supermin.d name (supermin(1)); one more file adds mkfs.erofs, as
- * Debian's libguestfs-xfs adds XFS. */
+/* The appliance is made of the packages that the files of supermin.d name (supermin(1)); one more file adds
+ * mkfs.erofs, as Debian's libguestfs-xfs adds XFS. */
 static int extend(guestfs_h *g, const char *cache, struct err *err)
 {
 	static const char more[] = "erofs-utils\n";
@@ -191,7 +191,8 @@ static int add_image_drives(guestfs_h *g, const void *arg)
 				      GUESTFS_ADD_DRIVE_OPTS_CACHEMODE, "unsafe", -1);
 }
 
-/* A scratch file system with the tree (no journal: it never sees a second mount), at / of libguestfs and /sysroot of the appliance. */
+/* A scratch file system with the tree (no journal: it never sees a second mount), at / of libguestfs and /sysroot of
+ * the appliance. */
 static int unpack(struct appliance *a, const struct rootfs_making *m, struct err *err)
 {
 	a->doing = "copying the tree into the appliance";
@@ -317,7 +318,8 @@ static void strings_free(char ***strings)
 	free(*strings);
 }
 
-/* TO/NAME, or TO/NAME-2, ...: the first that is free; of the guest's name only letters, digits, '.', '_' and '-' are kept. */
+/* TO/NAME, or TO/NAME-2, ...: the first that is free; of the guest's name only letters, digits, '.', '_' and '-' are
+ * kept. */
 static char *free_name(const char *to, const char *path)
 {
 	_cleanup_free_ char *name = xstrdup(strrchr(path, '/') + 1);

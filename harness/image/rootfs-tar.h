@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tree of a root file system, as a tar: from what mmdebstrap unpacked to what a recipe asks for. Users, files and what is
- * left out are settled here, and every program is looked at; libarchive reads and writes. */
+/* The tree of a root file system, as a tar: from what mmdebstrap unpacked to what a recipe asks for. Users, files and
+ * what is left out are settled here, and every program is looked at; libarchive reads and writes. */
 #ifndef GRANULE_IMAGE_ROOTFS_TAR_H
 #define GRANULE_IMAGE_ROOTFS_TAR_H
 
@@ -15,10 +15,11 @@ struct rootfs_tree {
 
 void rootfs_tree_clear(struct rootfs_tree *tree);
 
-/* Read the tar @from, write the tar @to. Left out besides: device nodes (the guest has devtmpfs) and what mmdebstrap copied from
- * this host (resolv.conf, hostname, apt's sources). /etc/passwd and /etc/group are base-passwd's masters and the users.
- * Errors: CONFIG (programs that are not arm64, or that a 64K kernel could not map: an ELF segment aligned to less, or whose
- * program headers lie behind the first 64 KiB; a `from` that cannot be read), HOST (a damaged tar, disk). All offenders are named, up to 20. */
+/* Read the tar @from, write the tar @to. Left out besides: device nodes (the guest has devtmpfs) and what mmdebstrap
+ * copied from this host (resolv.conf, hostname, apt's sources). /etc/passwd and /etc/group are base-passwd's masters
+ * and the users. Errors: CONFIG (programs that are not arm64, or that a 64K kernel could not map: an ELF segment
+ * aligned to less, or whose program headers lie behind the first 64 KiB; a `from` that cannot be read), HOST (a
+ * damaged tar, disk). All offenders are named, up to 20. */
 int rootfs_tar_make(const char *from, const char *to, const struct rootfs_recipe *recipe, struct rootfs_tree *ret_tree,
 		    struct err *err);
 

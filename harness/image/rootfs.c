@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Keeps root file systems, and has missing ones made. Knows files, digests and the order of steps; what they do, the maker
- * knows. */
+/* Keeps root file systems, and has missing ones made. Knows files, digests and the order of steps; what they do, the
+ * maker knows. */
 #include "image/rootfs.h"
 
 #include <errno.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Root file systems: from a recipe (matrix/rootfs.h) to a read-only EROFS image in the cache, without partitions:
  *
- *   rootfs/DIGEST/          image, meta.json, build.log; appears whole, by rename after fsync. DIGEST is over the recipe, the
- *                           exact packages with their digests, and the program that wrote the image
+ *   rootfs/DIGEST/          image, meta.json, build.log; appears whole, by rename after fsync. DIGEST is over the
+ *                           recipe, the exact packages with their digests, and the program that wrote the image
  *   rootfs/inputs/DIGEST    one line: the entry that a recipe (DIGEST is over its canonical form) led to last
  *   rootfs/appliance/       libguestfs's, with the one tool more that it needs: rootfs-guestfs.c
- *   rootfs/{lock,apt,build} as those of the cache, and apart from them: a kernel builds for half an hour, and nobody who
- *                           wants a root file system should wait for that
+ *   rootfs/{lock,apt,build} as those of the cache, and apart from them: a kernel builds for half an hour, and nobody
+ *                           who wants a root file system should wait for that
  *
- * Equal digests give equal images, byte for byte: one time for all files, a fixed UUID, names in order. Links no libguestfs:
- * only the program granule-image does. */
+ * Equal digests give equal images, byte for byte: one time for all files, a fixed UUID, names in order. Links no
+ * libguestfs: only the program granule-image does. */
 #ifndef GRANULE_IMAGE_ROOTFS_H
 #define GRANULE_IMAGE_ROOTFS_H
 
@@ -54,8 +54,8 @@ struct rootfs_making {
 
 /* The steps, a table, so that tests put others in their place. */
 struct rootfs_maker {
-	/* The exact packages that @recipe's names come to today, with what they depend on, in order of name. Owned by the
-	 * caller. Errors: CONFIG (no such suite or package), HOST (network, missing tools). */
+	/* The exact packages that @recipe's names come to today, with what they depend on, in order of name. Owned by
+	 * the caller. Errors: CONFIG (no such suite or package), HOST (network, missing tools). */
 	int (*resolve)(const char *cache, const struct rootfs_recipe *recipe, const char *log,
 		       struct cache_package **ret_packages, size_t *ret_n, struct err *err);
 	/* Fetch and unpack these into the tar @tar; apt checks signatures and digests. */
@@ -77,10 +77,12 @@ void rootfs_parse_simulation(const char *output, struct cache_package **ret_pack
 /* Paragraphs of `apt-cache show`: the SHA256 of each of @packages; false, with its name, where one has none. Pure. */
 bool rootfs_parse_show(const char *output, struct cache_package *packages, size_t n, const char **ret_missing);
 
-/* Where the recipe @what is: a path, or the name of a workload with one (workloads/NAME/rootfs.yaml). Owned by the caller. */
+/* Where the recipe @what is: a path, or the name of a workload with one (workloads/NAME/rootfs.yaml). Owned by the
+ * caller. */
 char *rootfs_recipe_path(const char *what);
 
-/* What the cache has for @recipe, whatever the suite has become since: 1 with @ret_entry, 0 nothing, -1 on error. No network. */
+/* What the cache has for @recipe, whatever the suite has become since: 1 with @ret_entry, 0 nothing, -1 on error. No
+ * network. */
 int rootfs_lookup(const char *cache, const struct rootfs_recipe *recipe, struct rootfs_entry *ret_entry,
 		  struct err *err);
 /* The same, made where it is not there. @refresh: ask for newer packages even if it is. */

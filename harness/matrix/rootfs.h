@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The recipe of a root file system: YAML like a matrix, with the same option tables and the same errors. A workload's lies
- * beside it (workloads/NAME/rootfs.yaml) and stands on layers (images/rootfs/LAYER.yaml). Pure: it reads the files it is
- * given, and says what an image is to hold, not how it comes about. */
+/* The recipe of a root file system: YAML like a matrix, with the same option tables and the same errors. A workload's
+ * lies beside it (workloads/NAME/rootfs.yaml) and stands on layers (images/rootfs/LAYER.yaml). Pure: it reads the
+ * files it is given, and says what an image is to hold, not how it comes about. */
 #ifndef GRANULE_MATRIX_ROOTFS_H
 #define GRANULE_MATRIX_ROOTFS_H
 

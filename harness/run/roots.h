@@ -16,7 +16,8 @@ struct roots {
 };
 
 void roots_free(struct roots *roots);
-/* Note that a cell needs @name (workloads/NAME/rootfs.yaml), and look in the cache, once each. ERR_CONFIG: its recipe. */
+/* Note that a cell needs @name (workloads/NAME/rootfs.yaml), and look in the cache, once each. ERR_CONFIG: its
+ * recipe. */
 int roots_want(struct roots *roots, const char *name, struct err *err);
 /* The one that was noted so. */
 const struct root *roots_find(const struct roots *roots, const char *name);
@@ -24,7 +25,8 @@ const struct root *roots_find(const struct roots *roots, const char *name);
 int roots_build(struct roots *roots, image_progress *progress, void *ctx, struct err *err);
 /* What a cell's definition says of it: digests, and every package with its exact version; owned by the caller. */
 json_t *root_definition(const struct root *root);
-/* Why a kernel of the resolved configuration @config (a path, may be NULL) cannot mount one, or NULL; owned by the caller. */
+/* Why a kernel of the resolved configuration @config (a path, may be NULL) cannot mount one, or NULL; owned by the
+ * caller. */
 char *root_unsupported(const char *config);
 
 #endif

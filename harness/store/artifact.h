@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files that a guest sent: ARTIFACT records of its stream (wire.h). The guest is not trusted: a name counts only where the job
- * has it, pieces must follow one another, and all together are bounded by 64 MiB. */
+/* Files that a guest sent: ARTIFACT records of its stream (wire.h). The guest is not trusted: a name counts only
+ * where the job has it, pieces must follow one another, and all together are bounded by 64 MiB. */
 #ifndef GRANULE_STORE_ARTIFACT_H
 #define GRANULE_STORE_ARTIFACT_H
 

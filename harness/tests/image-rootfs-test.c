@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Root file systems without packages and without libguestfs: what goes into the tree, which programs are refused, and how the
- * cache keeps what a maker, here one of this test's own, makes. */
+/* Root file systems without packages and without libguestfs: what goes into the tree, which programs are refused, and
+ * how the cache keeps what a maker, here one of this test's own, makes. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <elf.h>
@@ -376,6 +376,7 @@ static void entries_are_kept_and_checked(void **state)
 	assert_int_equal(ensure(cache, &recipe, false, &b, &err), 0);
 	assert_string_equal(a.digest, b.digest);
 	assert_int_equal(world.resolved, 1);
+	rootfs_entry_clear(&b);
 	assert_int_equal(rootfs_lookup(cache, &recipe, &b, &err), 1);
 	rootfs_entry_clear(&b);
 	/* asked again, the archive has the same: nothing is made */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* PostgreSQL in real 64K guests: the same bytes twice, and failures with PostgreSQL's own words. Needs QEMU, the kernel `full`
- * and the workload's root file system in the cache; skips with the reason where they are not. */
+/* PostgreSQL in real 64K guests: the same bytes twice, and failures with PostgreSQL's own words. Needs QEMU, the
+ * kernel `full` and the workload's root file system in the cache; skips with the reason where they are not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -55,7 +55,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Run a matrix of one cell, k.off.pg, with @options of the workload and @more sections; the directory, owned by the caller. */
+/* Run a matrix of one cell, k.off.pg, with @options of the workload and @more sections; the directory, owned by the
+ * caller. */
 static char *run_pg(const struct fixture *f, const char *name, const char *options, const char *more, int want_rc)
 {
 	_cleanup_free_ char *text =
@@ -134,7 +135,8 @@ static void runs_twice_the_same(void **state)
 	read_boot(two, &b, NULL);
 	assert_int_equal(a.outcome, OUTCOME_OK);
 	assert_string_equal(a.sha256, b.sha256);
-	/* a transaction of pgbench -S is tens of thousands of instructions; a client and a server have their page tables */
+	/* a transaction of pgbench -S is tens of thousands of instructions; a client and a server have their page
+	 * tables */
 	assert_true(value(&m, "select-only.insns_per_txn") > 10000);
 	assert_true(value(&m, "select-only.insns_per_txn") < 1000000);
 	assert_true(value(&m, "select-only.latency.p50") <= value(&m, "select-only.latency.max"));

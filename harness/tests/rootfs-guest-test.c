@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The root file system of images/rootfs/base.yaml in real guests: programs of Debian run in it as their own user, services are
- * started, waited for, looked after and stopped, and what they leave comes out. Needs QEMU, the kernel `full` and the image in
- * the cache; skips with the reason where they are not. */
+/* The root file system of images/rootfs/base.yaml in real guests: programs of Debian run in it as their own user,
+ * services are started, waited for, looked after and stopped, and what they leave comes out. Needs QEMU, the kernel
+ * `full` and the image in the cache; skips with the reason where they are not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

@@ -71,22 +71,23 @@
  *                                       line of PATH ("-": the first number of the file). PATH may be cgroup/FILE
  *   series  INTERVAL_MS SECONDS         how often and for how long an `exec PHASE series` reads them, in guest time; at
  *                                       most SERIES_ROWS_MAX rows
- *   root    IMAGE DIR                   a root file system: the EROFS image in the file IMAGE, through a loop device, or on the disk
- *                                       with the serial number JOB_ROOT_SERIAL where there is no such file, read-only at
- *                                       DIR.lower; on DIR with a tmpfs above it, which takes what is written. In it /dev,
- *                                       /dev/shm, /proc, /sys, /run and /tmp; the loopback interface is brought up. A kernel
- *                                       that lacks what this takes ends the job with unsupported
+ *   root    IMAGE DIR                   a root file system: the EROFS image in the file IMAGE, by a loop device, or
+ *                                       on the disk with the serial number JOB_ROOT_SERIAL where there is no such file,
+ *                                       read-only at DIR.lower; on DIR with a tmpfs above it, which takes what is
+ *                                       written. In it /dev, /dev/shm, /proc, /sys, /run and /tmp; the loopback
+ *                                       interface is brought up. A kernel that lacks what this takes ends the job with
+ *                                       unsupported
  *   as      USER|-                      programs of the lines that follow run in it (chroot), as this user of its
  *                                       /etc/passwd; "-": outside and as root, as at first
- *   service NAME SIGNAL STOP_S ARGV...  start a program that goes on, in the cgroup NAME. Its output goes to its log, an
- *                                       artifact called NAME.log. One that ends without being told to ends the job with
- *                                       workload-failed and the last line of its log. What is not stopped by then is at the
- *                                       end of the job
+ *   service NAME SIGNAL STOP_S ARGV...  start a program that goes on, in the cgroup NAME. Its output goes to its log,
+ *                                       an artifact called NAME.log. One that ends without being told to ends the job
+ *                                       with workload-failed and the last line of its log. What is not stopped by then
+ *                                       is at the end of the job
  *   ready   NAME TIMEOUT_S socket PATH|port NUMBER|command ARGV...
- *                                       wait until something listens at a socket of the root or a TCP port, or the command,
- *                                       run again and again in the cgroup "ready", exits with 0
- *   stop    NAME                        SIGNAL, and STOP_S later SIGKILL; then an EXEC record of phase NAME and kind "service".
- *                                       Anything but exit 0, or dying of SIGNAL, is workload-failed
+ *                                       wait until something listens at a socket of the root or a TCP port, or the
+ *                                       command, run again and again in the cgroup "ready", exits with 0
+ *   stop    NAME                        SIGNAL, and STOP_S later SIGKILL; then an EXEC record of phase NAME and kind
+ *                                       "service". Anything but exit 0, or dying of SIGNAL, is workload-failed
  *   inspect PHASE NAME                  a snapshot of the service NAME now, as that of a hold of PHASE: its cgroup, its
  *                                       processes' status and smaps_rollup
  *   artifact NAME PATH                  a file that is brought out at the end of the job, whatever its outcome
@@ -114,7 +115,8 @@
 #define JOB_ROOT_IMAGE "/root.image"   /* where a cell's image is, and where it is mounted */
 #define JOB_ROOT_DIR "/root"
 
-/* May an artifact be called so? Letters, digits, '.', '_' and '-', no '.' first; at most 60. The host makes a file of it. */
+/* May an artifact be called so? Letters, digits, '.', '_' and '-', no '.' first; at most 60. The host makes a file of
+ * it. */
 bool artifact_name(const char *s);
 
 /* Split @line (changed in place, no newline) into at most JOB_WORDS_MAX words; returns their number, -1 if too many. */

@@ -81,10 +81,11 @@ enum wire_type {
 	 * with paths "FOLDER/NAME". Example: ("page_fault1","sample","0","after",
 	 * "/sys/kernel/mm/transparent_hugepage/hugepages-128kB/stats","anon_fault_alloc","100\n","nr_anon","0\n") */
 	WIRE_FILES = 9,
-	/* name, offset, size, content: a piece of a file that is brought out at the end of the job, whatever its outcome: the log
-	 * of a service ("NAME.log") or what the job names as an artifact. size: of the whole file; of one that is larger than
-	 * 4 MiB only the end comes, so the first offset need not be 0. Pieces come in order, without a gap. Example:
-	 * ("postgres.log","0","1530","2020-01-01 00:00:01.107 GMT [61] LOG:  starting PostgreSQL 17...") */
+	/* name, offset, size, content: a piece of a file that is brought out at the end of the job, whatever its
+	 * outcome: the log of a service ("NAME.log") or what the job names as an artifact. size: of the whole file;
+	 * of one that is larger than 4 MiB only the end comes, so the first offset need not be 0. Pieces come in
+	 * order, without a gap. Example: ("postgres.log","0","1530","2020-01-01 00:00:01.107 GMT [61] LOG:  starting
+	 * PostgreSQL 17...") */
 	WIRE_ARTIFACT = 10,
 };
 

@@ -18,7 +18,8 @@ extern const struct metric pg_metrics[];
 /* Of a sample: instructions or time per transaction, tps, failed and skipped ones. */
 int pg_measure(const struct measure_context *context, const char *phase, const char *output, struct measures *measures,
 	       struct err *err);
-/* Of the boot: percentiles of latency from TEST.transactions, those inside and outside of the checkpoints of postgres.log. */
+/* Of the boot: percentiles of latency from TEST.transactions, those inside and outside of the checkpoints of
+ * postgres.log. */
 int pg_brought(const struct measure_context *context, const struct artifact_list *artifacts, struct measures *measures,
 	       struct err *err);
 

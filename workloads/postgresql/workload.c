@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* postgresql: pgbench against a server of its own, made afresh in each boot. Turns parameters into steps; what the programs
- * print, figures.c and pgbench.h read. */
+/* postgresql: pgbench against a server of its own, made afresh in each boot. Turns parameters into steps; what the
+ * programs print, figures.c and pgbench.h read. */
 #include "workloads/postgresql/postgresql.h"
 
 #include <ctype.h>
@@ -207,8 +207,8 @@ static void add_exec(const struct pg_params *p, const char *test, const char *ki
 	text_add(job, "\n");
 }
 
-/* Once more with a line a transaction, which a sample has not: writing it would be measured. pgbench puts its pid into the
- * file's name, so the file is renamed. */
+/* Once more with a line a transaction, which a sample has not: writing it would be measured. pgbench puts its pid
+ * into the file's name, so the file is renamed. */
 static void add_logged(const struct pg_params *p, const char *test, struct text *job, unsigned int *index)
 {
 	_cleanup_free_ char *move = xasprintf("/usr/bin/bash\t-c\tmv " LOG_PREFIX ".* /tmp/%s.transactions", test);
