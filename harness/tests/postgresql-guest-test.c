@@ -34,7 +34,7 @@ static int setup(void **state)
 	*state = f;
 	unsetenv("GRANULE_FAKE");
 	setenv("CI", "1", 1);
-	free(guest_kernel_full(65536, &f->why_not));
+	free(guest_kernel_of("full", 65536, &f->why_not));
 	if (!f->why_not && (roots_want(&roots, "postgresql", &err) < 0 || !roots.v[0].ready)) {
 		f->why_not = xasprintf("no root file system postgresql in the cache (`granule images build "
 				       "matrices/postgresql.yaml` makes it)%s%s",
