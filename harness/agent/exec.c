@@ -217,12 +217,13 @@ void kill_cgroup(struct agent *agent, const char *name)
 static void kill_all(struct agent *agent, struct watch *watch)
 {
 	/* beside services it is those of the phase's cgroup */
-	if (services_any() && agent->cgroups) {
-		if (!watch->ended)
-			kill(watch->pid, SIGKILL);
+	if (services_any()) {
+		if (!agent->cgroups || !watch->ended)
+			kill(agent->cgroups ? watch->pid : -watch->pid, SIGKILL);
 		for (struct timespec moment = { 0, 1000000 }; !watch->ended; nanosleep(&moment, NULL))
 			reap(watch, WNOHANG);
-		kill_cgroup(agent, agent->phase);
+		if (agent->cgroups)
+			kill_cgroup(agent, agent->phase);
 		return;
 	}
 	/* No child at all: the usual case, and nothing to do. */

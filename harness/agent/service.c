@@ -29,7 +29,8 @@ static struct service {
 	char name[64], log[PATH_SIZE];
 	int stop_signal;
 	uint64_t stop_s, begin_ns;
-	pid_t pid; /* 0: it has ended */
+	pid_t pid;   /* 0: it has ended */
+	pid_t group; /* of processes, from its setsid() */
 	bool stopping;
 	int wait_status;
 	struct rusage usage;
@@ -132,6 +133,8 @@ static void kill_rest(struct agent *agent, const struct service *s)
 {
 	if (agent->cgroups)
 		kill_cgroup(agent, s->name);
+	else
+		kill(-s->group, SIGKILL);
 }
 
 void service_start(struct agent *agent, const char *name, int stop_signal, uint64_t stop_s, char *const argv[])
@@ -152,7 +155,7 @@ void service_start(struct agent *agent, const char *name, int stop_signal, uint6
 		agent_fail(agent, "cannot write %s: %s", s->log, strerror(errno));
 	cgroup_make(agent, s->name, true);
 	s->begin_ns = agent_now(agent);
-	s->pid = spawn_into(agent, s->name, argv, log);
+	s->pid = s->group = spawn_into(agent, s->name, argv, log);
 	close(log);
 	n_services++;
 }

@@ -480,6 +480,67 @@ static void jobs_that_are_none(void **state)
 	}
 }
 
+/* A service that answers once its file is there, and ends at SIGTERM. Its log and a named file come out. */
+static void a_service(void **state)
+{
+	struct fixture *f = *state;
+	struct wire_record r;
+	char text[64];
+
+	put(f, "bin/server",
+	    "#!/bin/sh\ntrap 'echo stopping; exit 0' TERM\necho up\n: > \"$(dirname $0)/ready\"\n"
+	    "while :; do sleep 0.05; done\n",
+	    0755);
+	put(f, "bin/asks", "#!/bin/sh\nexec test -e \"$(dirname $0)/ready\"\n", 0755);
+	put(f, "var/note", "kept\n", 0644);
+	run(f, "job\t1\nservice\tserver\t15\t5\t/bin/server\nready\tserver\t20\tcommand\t/bin/asks\n"
+	       "artifact\tnote\t/var/note\nexec\tp\tsample\t0\t20\t/bin/good\nstop\tserver\n");
+	assert_end(f, "ok", "");
+	assert_true(record_nth(f, WIRE_EXEC, 1, &r));
+	assert_string_equal(wire_text(&r, 1, text, sizeof(text)), "service");
+	assert_string_equal(wire_text(&r, 5, text, sizeof(text)), "exit 0");
+	assert_true(record_nth(f, WIRE_ARTIFACT, 0, &r));
+	assert_fields(&r, "server.log|0|12|up\nstopping\n");
+	assert_true(record_nth(f, WIRE_ARTIFACT, 1, &r));
+	assert_fields(&r, "note|0|5|kept\n");
+	assert_false(record_nth(f, WIRE_ARTIFACT, 2, &r));
+}
+
+/* Whatever the outcome, what is still up is stopped and its log comes out. */
+static void services_that_fail(void **state)
+{
+	static const struct {
+		const char *server, *job, *reason;
+	} cases[] = {
+		{ "echo no room; exit 3", "ready\tserver\t20\tcommand\t/bin/bad\n",
+		  "service server ended by itself: exit 3: no room" },
+		{ "sleep 0.3; echo gone; kill -SEGV $$", "exec\tp\tsample\t0\t20\t/bin/hang\n",
+		  "service server ended by itself: signal 11: gone" },
+		{ "echo waiting; sleep 1000", "ready\tserver\t1\tsocket\t/none\n",
+		  "service server is not ready after 1 s (socket /none)" },
+		{ "trap 'exit 5' TERM; while :; do sleep 0.05; done",
+		  "exec\tp\twarmup\t0\t20\t/bin/good\nstop\tserver\n", "service server, told to stop: exit 5" },
+		{ "sleep 1000", "exec\tp\tsample\t0\t20\t/bin/bad\n", "p: sample 0: /bin/bad: exit 3: no such luck" },
+	};
+	struct fixture *f = *state;
+	struct wire_record r;
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char script[256], job[256];
+
+		snprintf(script, sizeof(script), "#!/bin/bash\n%s\n", cases[i].server);
+		put(f, "bin/server", script, 0755);
+		snprintf(job, sizeof(job), "job\t1\nservice\tserver\t15\t5\t/bin/server\n%s", cases[i].job);
+		run(f, job);
+		assert_end(f, "workload-failed", cases[i].reason);
+		if (!strstr(cases[i].server, "echo"))
+			continue;
+		assert_true(record_nth(f, WIRE_ARTIFACT, 0, &r));
+		assert_string_equal(wire_text(&r, 0, text, sizeof(text)), "server.log");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,6 +558,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_file_of_a_pattern, setup, teardown),
 		cmocka_unit_test_setup_teardown(probes_leave_no_trace, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_page_size, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_service, setup, teardown),
+		cmocka_unit_test_setup_teardown(services_that_fail, setup, teardown),
 		cmocka_unit_test_setup_teardown(jobs_that_are_none, setup, teardown),
 	};
 
