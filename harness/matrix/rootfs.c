@@ -413,7 +413,7 @@ int rootfs_recipe_load(const char *path, const char *layers, struct rootfs_recip
 	if (load(path, layers, &budget, true, &r, err) < 0)
 		return -1;
 	if (r.compress < 0)
-		r.compress = ROOTFS_PLAIN;
+		r.compress = ROOTFS_LZ4;
 	*ret_recipe = r;
 	r = (struct rootfs_recipe){ 0 };
 	return 0;

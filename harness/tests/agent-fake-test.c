@@ -518,14 +518,15 @@ static void services_that_fail(void **state)
 		  "service server ended by itself: signal 11: gone" },
 		{ "echo waiting; sleep 1000", "ready\tserver\t1\tsocket\t/none\n",
 		  "service server is not ready after 1 s (socket /none)" },
-		{ "trap 'exit 5' TERM; while :; do sleep 0.05; done",
-		  "exec\tp\twarmup\t0\t20\t/bin/good\nstop\tserver\n", "service server, told to stop: exit 5" },
+		{ "trap 'exit 5' TERM; : > \"$(dirname $0)/ready\"; while :; do sleep 0.05; done",
+		  "ready\tserver\t20\tcommand\t/bin/asks\nstop\tserver\n", "service server, told to stop: exit 5" },
 		{ "sleep 1000", "exec\tp\tsample\t0\t20\t/bin/bad\n", "p: sample 0: /bin/bad: exit 3: no such luck" },
 	};
 	struct fixture *f = *state;
 	struct wire_record r;
 	char text[64];
 
+	put(f, "bin/asks", "#!/bin/sh\nexec test -e \"$(dirname $0)/ready\"\n", 0755);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char script[256], job[256];
 

@@ -108,7 +108,7 @@ static void layers_are_below(void **state)
 	struct err err = ERR_INIT;
 
 	put_layer(*state, "low.yaml",
-		  "rootfs: low\nsuite: bookworm\npackages: [a1, b2]\ndrop: [/x]\ncompress: lz4\n"
+		  "rootfs: low\nsuite: bookworm\npackages: [a1, b2]\ndrop: [/x]\ncompress: none\n"
 		  "users: { u: { uid: 7 }, v: { uid: 8 } }\nfiles: { /etc/f: { lines: [low] }, /etc/g: { lines: [g] } "
 		  "}\n");
 	if (load(*state,
@@ -123,7 +123,7 @@ static void layers_are_below(void **state)
 	assert_string_equal(r.packages.v[2], "c3");
 	assert_string_equal(r.drop.v[0], "/x");
 	assert_string_equal(r.drop.v[1], "/y");
-	assert_int_equal(r.compress, ROOTFS_LZ4);
+	assert_int_equal(r.compress, ROOTFS_PLAIN);
 	assert_int_equal(r.n_users, 2);
 	assert_int_equal(r.users[0].uid, 9);
 	assert_string_equal(r.users[0].home, "/h");
