@@ -98,7 +98,7 @@ $(B)/fuzz/%: $(B)/obj/harness/tests/%-fuzz.o $(B)/libgranule.a
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
 
 $(B)/bench: $(B)/obj/harness/tests/synthetic.o
-$(B)/bench $(B)/folio-table: $(B)/%: $(B)/obj/harness/tests/%.o $(B)/libgranule.a
+$(B)/bench $(B)/bench-diff $(B)/folio-table: $(B)/%: $(B)/obj/harness/tests/%.o $(B)/libgranule.a
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -o $@
 
 $(B)/plugin/count-v%.so: harness/plugin/count.c harness/plugin/qemu.h harness/wire/code.h harness/wire/marker.h
@@ -213,7 +213,7 @@ format:
 	clang-format -i $(C_FILES)
 
 .PHONY: bench-here
-bench-here: all $(B)/bench
+bench-here: all $(B)/bench $(B)/bench-diff
 	@tools/bench $(B)
 
 # ---- Installing

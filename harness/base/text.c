@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/text.h"
 
+#include <fnmatch.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -192,4 +193,26 @@ bool label_valid(const char *s)
 		if (!isalnum((unsigned char)s[n]) && !(n && (s[n] == '_' || s[n] == '-')))
 			return false;
 	return n > 0 && n <= 64;
+}
+
+static bool is_special(char c)
+{
+	return c == '*' || c == '?' || c == '[' || c == '\\';
+}
+
+bool glob_match(const char *pattern, const char *s)
+{
+	const char *p = pattern, *rest = s;
+	size_t tail, len;
+
+	for (; *p && !is_special(*p); p++, rest++)
+		if (*p != *rest)
+			return false;
+	if (!*p)
+		return !*rest;
+	if (*p != '*' || strpbrk(p + 1, "*?[\\"))
+		return fnmatch(pattern, s, 0) == 0;
+	tail = strlen(p + 1);
+	len = strlen(rest);
+	return len >= tail && !memcmp(p + 1, rest + len - tail, tail);
 }

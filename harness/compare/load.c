@@ -2,7 +2,9 @@
 /* Reads boots and keeps numbers. Compares nothing. */
 #include "compare/load.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -79,7 +81,8 @@ static void add_hardware(struct cell_data *data, const char *attempt_dir)
 	json_decref(host);
 }
 
-static int load_boot(const struct run *run, struct cell_data *data, unsigned int boot, bool *moved, struct err *err)
+/* One boot; @detailed: also the knobs and the host behind it. Touches nothing of other boots. */
+static int load_boot(const struct run *run, struct cell_data *data, unsigned int boot, bool detailed, struct err *err)
 {
 	struct boot_data *b = &data->boots[boot - 1];
 	struct boot_result result;
@@ -88,7 +91,7 @@ static int load_boot(const struct run *run, struct cell_data *data, unsigned int
 	if (boot_read(run, data->cell, boot, &result, err) < 0)
 		return -1;
 	b->outcome = result.outcome;
-	data->n_reused += result.reused;
+	b->reused = result.reused;
 	b->reason = steal_ptr(result.reason);
 	if (b->outcome == OUTCOME_OK) {
 		if (boot_measure(data->cell, &result, &b->measures, &why) < 0) {
@@ -96,33 +99,103 @@ static int load_boot(const struct run *run, struct cell_data *data, unsigned int
 			b->reason = xstrdup(why.msg);
 		} else {
 			b->measured = true;
-			*moved |= b->measures.folios_moved;
 		}
 	}
-	if (b->measured && !data->knobs) {
+	if (b->measured && detailed) {
 		data->knobs = stream_knobs(result.stream, result.stream_len);
 		data->host = read_host(result.dir);
 	}
 	if (b->measured && data->cell->basis == BASIS_HARDWARE)
-		add_hardware(data, result.dir);
+		b->dir = xstrdup(result.dir);
 	boot_result_free(&result);
 	return 0;
+}
+
+/* ---- Side by side: reading a boot is most of what a comparison costs, and boots have nothing to do with each other */
+
+#define THREADS_MOST 8
+#define BOOTS_EACH 3 /* fewer are read sooner than a thread is made */
+
+struct loading {
+	const struct run *run;
+	struct cell_data *data;
+	size_t first, step; /* boots first, first + step, ... */
+	int rc;
+	struct err err;
+};
+
+static void *load_some(void *arg)
+{
+	struct loading *l = arg;
+
+	for (size_t boot = l->first; l->rc == 0 && boot <= l->data->n_boots; boot += l->step)
+		l->rc = load_boot(l->run, l->data, (unsigned int)boot, false, &l->err);
+	return NULL;
+}
+
+/* From boot @first on, none of which is looked at for details. */
+static int load_rest(const struct run *run, struct cell_data *data, size_t first, struct err *err)
+{
+	size_t left = data->n_boots + 1 - first, n = (size_t)sysconf(_SC_NPROCESSORS_ONLN), started = 1;
+	struct loading all[THREADS_MOST];
+	pthread_t threads[THREADS_MOST];
+	int rc = 0;
+
+	n = n < THREADS_MOST ? n : THREADS_MOST;
+	n = n < left / BOOTS_EACH ? n : left / BOOTS_EACH;
+	n = n ? n : 1;
+	for (size_t i = 0; i < n; i++)
+		all[i] = (struct loading){ .run = run, .data = data, .first = first + i, .step = n, .err = ERR_INIT };
+	for (; started < n; started++)
+		if (pthread_create(&threads[started], NULL, load_some, &all[started]))
+			break;
+	load_some(&all[0]);
+	/* what no thread was to be had for */
+	for (size_t i = started; i < n; i++)
+		load_some(&all[i]);
+	for (size_t i = 1; i < started; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = all[i].rc;
+		if (rc < 0)
+			*err = all[i].err;
+	}
+	return rc;
+}
+
+/* What all boots together say. */
+static void sum_up(struct cell_data *data)
+{
+	bool moved = false, measured = false;
+
+	for (size_t i = 0; i < data->n_boots; i++) {
+		struct boot_data *b = &data->boots[i];
+
+		data->n_reused += b->reused;
+		measured |= b->measured;
+		moved |= b->measured && b->measures.folios_moved;
+		if (b->dir)
+			add_hardware(data, b->dir);
+	}
+	data->inert = measured && data->cell->asks_folios && !moved;
 }
 
 int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err)
 {
 	struct cell_data data = { .cell = cell, .n_boots = cell_boots(run, cell) };
-	bool moved = false, measured = false;
+	size_t boot = 1;
+	int rc = 0;
 
 	data.boots = xcalloc(data.n_boots + 1, sizeof(*data.boots));
-	for (unsigned int boot = 1; boot <= data.n_boots; boot++) {
-		if (load_boot(run, &data, boot, &moved, err) < 0) {
-			cell_data_free(&data);
-			return -1;
-		}
-		measured |= data.boots[boot - 1].measured;
+	for (; rc == 0 && boot <= data.n_boots && !data.knobs; boot++)
+		rc = load_boot(run, &data, (unsigned int)boot, true, err);
+	if (rc == 0 && boot <= data.n_boots)
+		rc = load_rest(run, &data, boot, err);
+	if (rc < 0) {
+		cell_data_free(&data);
+		return -1;
 	}
-	data.inert = measured && cell->asks_folios && !moved;
+	sum_up(&data);
 	*ret = data;
 	return 0;
 }
@@ -131,6 +204,7 @@ void cell_data_free(struct cell_data *data)
 {
 	for (size_t i = 0; i < data->n_boots; i++) {
 		free(data->boots[i].reason);
+		free(data->boots[i].dir);
 		measures_free(&data->boots[i].measures);
 	}
 	free(data->boots);

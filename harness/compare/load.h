@@ -8,7 +8,8 @@
 struct boot_data {
 	enum outcome outcome;
 	char *reason; /* owned */
-	bool measured;
+	bool measured, reused;
+	char *dir;		  /* owned: on hardware, the attempt's */
 	struct measures measures; /* owned */
 };
 
@@ -24,7 +25,7 @@ struct cell_data {
 	json_t *knobs; /* owned: {path: effective value} of the same boot, or NULL */
 };
 
-/* A boot whose numbers do not parse becomes a workload-failed one; an error is ERR_HOST. */
+/* Reads several boots at a time, by threads of its own. A boot whose numbers do not parse becomes a workload-failed one; an error is ERR_HOST. */
 int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err);
 void cell_data_free(struct cell_data *data);
 

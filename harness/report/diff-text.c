@@ -236,7 +236,12 @@ static const char *verdict_colour(enum verdict verdict)
 
 static void phase_of(const struct row *row, char *buf, size_t size)
 {
-	snprintf(buf, size, "%.*s", (int)strcspn(row->name, "."), row->name);
+	const char *dot = strchr(row->name, '.');
+	size_t len = dot ? (size_t)(dot - row->name) : strlen(row->name);
+
+	len = len < size ? len : size - 1;
+	memcpy(buf, row->name, len);
+	buf[len] = '\0';
 }
 
 static bool side_is_zero(const struct side *side)

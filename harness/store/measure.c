@@ -80,13 +80,15 @@ struct phase_state *reader_phase(struct reader *r, const char *phase)
 /* One event counter of a sample: per operation and per MiB where those are known, else per sample. */
 static void add_per(struct reader *r, const char *name, const char *per, double events, double divisor)
 {
-	_cleanup_free_ char *suffix = xasprintf("%s_per_%s", name, per);
+	char suffix[SUFFIX_SIZE + 16];
 	struct measure *m;
 
-	if (r->out->n >= MEASURES_MAX)
+	if (r->out->n >= MEASURES_MAX || strlen(name) >= SUFFIX_SIZE)
 		return;
+	strcpy(stpcpy(stpcpy(suffix, name), "_per_"), per);
 	reader_add(r, r->step.phase, suffix, events / divisor);
-	m = &r->out->v[r->out->last];
+	/* the search in reader_add() ended at this measure */
+	m = &r->out->v[r->out->cursor - 1];
 	if (m->metric->resolution_per_sample && (m->n_values == 1 || m->metric->resolution / divisor > m->resolution))
 		m->resolution = m->metric->resolution / divisor;
 }
@@ -186,10 +188,13 @@ static void vmstat_deltas(struct reader *r, struct span before, struct span afte
 			*(alloc ? &pgalloc : &allocstall) += now - then;
 			continue;
 		}
-		snprintf(name, sizeof(name), "%.*s", (int)(key.len < PHASE_MAX ? key.len : PHASE_MAX), key.s);
+		if (key.len > PHASE_MAX)
+			continue;
+		memcpy(name, key.s, key.len);
+		name[key.len] = '\0';
 		if (!name_safe(name))
 			continue;
-		snprintf(suffix, sizeof(suffix), "vm.%s", name);
+		strcpy(stpcpy(suffix, "vm."), name);
 		add_counter(r, suffix, now - then);
 		r->out->folios_moved |= starts_with(name, "thp_") && counts_folios(name) && now > then;
 	}

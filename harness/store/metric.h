@@ -20,9 +20,8 @@ extern const char *const basis_names[]; /* "hardware", "simulated", "emulated", 
 #define SIMULATED_NS_PER_INSN 2
 
 struct metric {
-	/* Of the name behind "PHASE.", a glob whose only wildcard is "*": "insns_per_op", "folio.*.anon_alloc_per_op". */
-	const char *pattern;
-	const char *unit; /* "insns", "bytes", "1/s", "1" */
+	const char *pattern; /* a glob of the name behind "PHASE.": "insns_per_op", "folio.*.anon_alloc_per_op" */
+	const char *unit;    /* "insns", "bytes", "1/s", "1" */
 	enum metric_direction direction;
 	enum metric_class class;
 	/* Below which no verdict is drawn, in the metric's unit: fixed + base pages * page_bytes
@@ -44,21 +43,21 @@ struct measure_context {
 };
 
 struct measure {
-	char *name;		     /* owned: "page_fault1.insns_per_op" */
+	char *name;		     /* of the measures: "page_fault1.insns_per_op" */
 	const struct metric *metric; /* borrowed */
 	double resolution;	     /* in the metric's unit, for this cell */
-	double *values;		     /* owned: one a sample, in order (one a boot for what is read once) */
+	double *values;		     /* of the measures: one a sample, in order (one a boot for what is read once) */
 	size_t n_values;
-	uint32_t hash; /* of the name, where it is looked up from */
 };
 
 struct measures {
 	struct measure *v; /* owned, in order of first appearance */
 	size_t n;
 	bool folios_moved; /* some large-folio counter rose after the idle snapshot: the profile is not inert */
-	size_t last;	   /* which of them measures_add() had last */
-	uint32_t *slots;   /* owned: 1 + the number of a measure, from its hash on; 0: free; a power of two of them */
-	size_t n_slots;
+	struct measure_block *blocks; /* owned: names and values */
+	uint32_t *slots;	      /* owned: of a hash table of names: the index of a measure and 1, or 0 */
+	size_t n_slots;		      /* a power of two, or 0 */
+	size_t cursor;		      /* where the last search ended; samples repeat the order of their metrics */
 };
 
 void measures_free(struct measures *measures);

@@ -309,7 +309,7 @@ static void test_many_measures(void **state)
 		for (int i = 0; i < 3000; i++) {
 			snprintf(suffix, sizeof(suffix), "m%d", i);
 			measures_add(&m, &context, any, i % 2 ? "p" : "q", suffix, i + round);
-			assert_int_equal(m.last, i);
+			assert_int_equal(m.cursor, i + 1);
 		}
 	}
 	assert_int_equal(m.n, 3000);
