@@ -59,9 +59,9 @@ struct workload {
 	void (*derive)(const struct measure_context *context, struct measures *measures);
 	bool raw_storage;	      /* has no use for files, or knows what to do with a device, /dev/storage */
 	const struct metric *metrics; /* ends with pattern NULL */
-	/* What a verdict on this workload rests on: patterns of names behind "PHASE.", of its own or generic metrics, NULL at
-	 * the end. These are corrected for each other and decide the exit code of diff; the rest is exploratory. Few, because
-	 * each makes every claim about the others dearer. */
+	/* What a verdict on this workload rests on: patterns of names behind "PHASE.", of its own or generic metrics,
+	 * NULL at the end. These are corrected for each other and decide the exit code of diff; the rest is
+	 * exploratory. Few, because each makes every claim about the others dearer. */
 	const char *primary[WORKLOAD_PRIMARY_MOST + 1];
 };
 

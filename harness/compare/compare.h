@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Pairs of cells and what changed between them. Reads runs through store/, computes everything that report/ shows.
- * Streams are read one boot at a time and freed; what stays is numbers. Linear in the number of cells.
+ * Streams are read a few boots at a time and freed; what stays is numbers. Linear in the number of cells.
  *
- * Which interval decides is in judge.h: paired seeds and t on the simulated basis, ranks of unpaired boots on hardware. */
+ * Which interval decides is in judge.h: paired seeds and t on the simulated basis, ranks of unpaired boots on
+ * hardware. */
 #ifndef GRANULE_COMPARE_COMPARE_H
 #define GRANULE_COMPARE_COMPARE_H
 

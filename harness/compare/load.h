@@ -19,13 +19,14 @@ struct cell_data {
 	size_t n_boots, n_reused;	/* reused: from the result cache */
 	bool inert;			/* asks for large folios, and in no measured boot one was made */
 	json_t *host;			/* owned: host.json of the first measured boot, or NULL */
-	/* owned: on hardware, `hardware` of host.json of all measured boots: a value that is not the same in all is an array of what
-	 * was seen; else NULL */
+	/* owned: on hardware, `hardware` of host.json of all measured boots: a value that is not the same in all is
+	 * an array of what was seen; else NULL */
 	json_t *hardware;
 	json_t *knobs; /* owned: {path: effective value} of the same boot, or NULL */
 };
 
-/* Reads several boots at a time, by threads of its own. A boot whose numbers do not parse becomes a workload-failed one; an error is ERR_HOST. */
+/* Reads several boots at a time, by threads of its own. A boot whose numbers do not parse becomes a workload-failed
+ * one; an error is ERR_HOST. */
 int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err);
 void cell_data_free(struct cell_data *data);
 

@@ -48,8 +48,8 @@ static void empty_element(xmlTextWriter *w, const char *name, const char *key, c
 	close_element(w);
 }
 
-/* All of it is touched before the guest starts: no first touch of a page is a fault of the host's. Huge pages are as the host's
- * policy gives them, which host.json records. Under TCG memory is not what is measured. */
+/* All of it is touched before the guest starts: no first touch of a page is a fault of the host's. Huge pages are as
+ * the host's policy gives them, which host.json records. Under TCG memory is not what is measured. */
 static void put_backing(xmlTextWriter *w, const struct domain *d)
 {
 	if (d->basis != BASIS_HARDWARE)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What of this host decides how fast a guest under KVM is, beside the machine itself: goes into host.json of a boot on hardware, and
- * two that differ in it are not judged (compare/definition.c). */
+/* What of this host decides how fast a guest under KVM is, beside the machine itself: goes into host.json of a boot
+ * on hardware, and two that differ in it are not judged (compare/definition.c). */
 #ifndef GRANULE_GUEST_PROVENANCE_H
 #define GRANULE_GUEST_PROVENANCE_H
 

@@ -210,8 +210,8 @@ int matrix_calibrate(struct matrix *matrix, const char *kernel, uint64_t n, json
 /* Put the place into an error of @kernel that only its lookup or build could find, if it reads "kernels.LABEL: KEY: SENTENCE":
  * FILE:LINE:COL, the line and a caret under the value of KEY, or under the label where there is no such key. Returns -1. */
 int matrix_kernel_error(const struct matrix *matrix, const struct kernel_spec *kernel, struct err *err);
-/* Put a place into an error about the trials: FILE:LINE:COL, the line and a caret under the value of @key of `trials`, or, where the
- * matrix does not give it, under what is nearest. Returns -1 with ERR_CONFIG. */
+/* Put a place into an error about the trials: FILE:LINE:COL, the line and a caret under the value of @key of
+ * `trials`, or, where the matrix does not give it, under what is nearest. Returns -1 with ERR_CONFIG. */
 int matrix_trials_error(const struct matrix *matrix, const char *key, const char *sentence, struct err *err);
 /* All sections with their options, for `granule list --help-matrix`; owned by the caller. */
 char *matrix_help(void);

@@ -51,8 +51,8 @@ struct owed {
 /* Of the plan alone, so every process that is told the same @n splits alike: is this boot part of @shard (from 1)? */
 bool owed_in_shard(size_t cell_index, unsigned int boot, unsigned int shard, unsigned int n);
 
-/* Read every boot that @wanted accepts (its cells are not skipped). An adaptive cell gets its next round, and @boots grows, in
- * owed_next() and owed_poll() alone. */
+/* Read every boot that @wanted accepts (its cells are not skipped). An adaptive cell gets its next round, and @boots
+ * grows, in owed_next() and owed_poll() alone. */
 void owed_init(struct owed *owed, const struct run *run,
 	       bool (*wanted)(void *ctx, const struct cell_record *cell, unsigned int boot), void *ctx);
 void owed_free(struct owed *owed);

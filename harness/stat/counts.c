@@ -21,7 +21,8 @@ static double binomial_two_sided(unsigned int k, unsigned int n, double p)
 	return fmin(1, sum);
 }
 
-/* Halving, for gsl_cdf_beta_Pinv() of GSL 2.7 gives up at some arguments where rates are near 5% of 10,000 and aborts the program. */
+/* Halving, for gsl_cdf_beta_Pinv() of GSL 2.7 gives up at some arguments where rates are near 5% of 10,000 and aborts
+ * the program. */
 static double beta_quantile(double p, double a, double b)
 {
 	double low = 0, high = 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Ranks. The null distributions are counted, not looked up: how many subsets of the ranks have a sum. Ranks are doubled, so
- * that shared ones are whole numbers. */
+/* Ranks. The null distributions are counted, not looked up: how many subsets of the ranks have a sum. Ranks are
+ * doubled, so that shared ones are whole numbers. */
 #include "stat/rank.h"
 
 #include <gsl/gsl_cdf.h>
@@ -115,7 +115,8 @@ static struct critical critical_two(size_t n, size_t m, double tail)
 	return critical_exact(ways + least, most, gsl_sf_choose((unsigned int)(n + m), (unsigned int)n), tail);
 }
 
-/* Thousands of rows ask for the same one: the last answer is kept, which nobody can see but by the clock. @m 0: one sample. */
+/* Thousands of rows ask for the same one: the last answer is kept, which nobody can see but by the clock. @m 0: one
+ * sample. */
 static struct critical critical(size_t n, size_t m, double confidence)
 {
 	static _Thread_local struct {
@@ -209,7 +210,8 @@ static int by_ranked(const void *a, const void *b)
 	return by_value(&x->value, &y->value);
 }
 
-/* Doubled ranks of @v, which becomes sorted; owned by the caller. @ret_ties: the sum of t^3 - t over groups of t equal ones. */
+/* Doubled ranks of @v, which becomes sorted; owned by the caller. @ret_ties: the sum of t^3 - t over groups of t
+ * equal ones. */
 static size_t *doubled_ranks(struct ranked *v, size_t n, double *ret_ties)
 {
 	size_t *ranks = xcalloc(n + 1, sizeof(*ranks));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bootstrap intervals: what a statistic does when its sample is drawn again from itself (Efron, Annals of Statistics 7, 1979).
- * Pure: the generator is GSL's taus2 (L'Ecuyer's three-component Tausworthe generator), seeded anew with STAT_SEED in each
- * call, so equal input gives equal output on any machine.
+/* Bootstrap intervals: what a statistic does when its sample is drawn again from itself (Efron, Annals of Statistics
+ * 7, 1979). Pure: the generator is GSL's taus2 (L'Ecuyer's three-component Tausworthe generator), seeded anew with
+ * STAT_SEED in each call, so equal input gives equal output on any machine.
  *
  * The interval is the percentile one. It is too short for few values: of 3 it holds the truth about 3 times in 4
  * (compare-seeds-test measures it), so nothing is decided by it. */

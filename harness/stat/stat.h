@@ -44,8 +44,8 @@ struct stat_interval stat_difference(const double *base, const double *other, si
  * is: the least n with t(n - 1) * deviation / sqrt(n) <= half_width. 0: more than @most. */
 size_t stat_pairs_needed(double deviation, double half_width, double confidence, size_t most);
 
-/* The end of the next round where @n are known to within @width (INFINITY: too few to say) and @target is wanted: as many as the width,
- * which shrinks as one over the root, says, from n + 1 to 2 n, @most at most. @n: enough. */
+/* The end of the next round where @n are known to within @width (INFINITY: too few to say) and @target is wanted: as
+ * many as the width, which shrinks as one over the root, says, from n + 1 to 2 n, @most at most. @n: enough. */
 size_t stat_next_round(size_t n, double width, double target, size_t most);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* How many boots an adaptive cell has, from what its boots measured. Starts nothing and stores nothing: whoever reads the same boots
- * finds the same number. */
+/* How many boots an adaptive cell has, from what its boots measured. Starts nothing and stores nothing: whoever reads
+ * the same boots finds the same number. */
 #include "store/store.h"
 
 #include <fnmatch.h>

@@ -179,15 +179,17 @@ struct cell_rounds {
 	bool done;	   /* no more will be added */
 };
 
-/* The boots of @cell that exist or are owed, 1 to this: of a cell that is not adaptive cell->boots, else as many as its rounds
- * have come to. The first round is cell->boots; when every boot of all rounds has come to its end, whatever that was, the next
- * one is as large as the spread says is needed for half_width, at least 1 and at most as many as there are, up to boots_most. So what
- * exists follows from the results of the boots alone, not from when, where or by how many processes they were run.
+/* The boots of @cell that exist or are owed, 1 to this: of a cell that is not adaptive cell->boots, else as many as
+ * its rounds have come to. The first round is cell->boots; when every boot of all rounds has come to its end,
+ * whatever that was, the next one is as large as the spread says is needed for half_width, at least 1 and at most as
+ * many as there are, up to boots_most. So what exists follows from the results of the boots alone, not from when,
+ * where or by how many processes they were run.
  *
- * The width is that of the 95% interval of one cell's mean (t; on hardware the Hodges-Lehmann one), over logs as judge.h says; a metric
- * known to within its resolution is narrow enough. It looks at the spread and at no other cell, so it stops no sooner where two
- * cells happen to differ: stopping on a verdict would make false ones likelier with each look, and stopping on the spread
- * does so only as far as a small sample underrates its own (measured: compare-seeds-test). */
+ * The width is that of the 95% interval of one cell's mean (t; on hardware the Hodges-Lehmann one), over logs as
+ * judge.h says; a metric known to within its resolution is narrow enough. It looks at the spread and at no other
+ * cell, so it stops no sooner where two cells happen to differ: stopping on a verdict would make false ones likelier
+ * with each look, and stopping on the spread does so only as far as a small sample underrates its own (measured:
+ * compare-seeds-test). */
 int cell_rounds(const struct run *run, const struct cell_record *cell, struct cell_rounds *ret, struct err *err);
 /* Only the number; cell->boots where nothing can be read. */
 size_t cell_boots(const struct run *run, const struct cell_record *cell);

@@ -391,8 +391,8 @@ static struct row judged(const double *base, const double *other, size_t n, enum
 	return row;
 }
 
-/* What is sure alone is not sure among twenty; what is `same` stays it; what is beyond doubt stays a claim. Caught: `same` or a claim
- * made easier by company, seeds that are asked for at 95% still. */
+/* What is sure alone is not sure among twenty; what is `same` stays it; what is beyond doubt stays a claim. Caught:
+ * `same` or a claim made easier by company, seeds that are asked for at 95% still. */
 static void test_correction(void **state)
 {
 	const double base[] = { 100, 100, 100, 100 }, near[] = { 103, 104, 103.5, 101.8 },
@@ -436,8 +436,8 @@ static void test_correction(void **state)
 	free(row.reason);
 }
 
-/* By hand: 16 differences of logs; Mann and Whitney's p of 4 and 4 that do not overlap is 2/70. Caught: a mean for the shift, a
- * bootstrap or p of what is exploratory. */
+/* By hand: 16 differences of logs; Mann and Whitney's p of 4 and 4 that do not overlap is 2/70. Caught: a mean for
+ * the shift, a bootstrap or p of what is exploratory. */
 static void test_hardware(void **state)
 {
 	const double base[] = { 100, 102, 104, 106 }, other[] = { 200, 208, 204, 1000 };

@@ -278,8 +278,8 @@ static struct comparison *compare_hardware(unsigned int odd, bool both, const ch
 	return compare(runs[0], runs[1], &options);
 }
 
-/* Boots of hardware are judged by ranks, and only where what decides their speed is the same in all of them. Caught: provenance of the
- * first boot taken for that of all, a mixture that both sides share, a field that is missing. */
+/* Boots of hardware are judged by ranks, and only where what decides their speed is the same in all of them. Caught:
+ * provenance of the first boot taken for that of all, a mixture that both sides share, a field that is missing. */
 static void test_hardware(void **state)
 {
 	static const struct {

@@ -133,7 +133,8 @@ static void what_changed_is_found(void **state)
 	assert_true(rate_bound(changes_seen(&pool, 5, 1.004, BASIS_SIMULATED, &as_shipped), ROUNDS) < 0.001);
 }
 
-/* The same boots as if hardware had given them: unpaired, by ranks. Their least is four a side, and their 95% is 97.1% there. */
+/* The same boots as if hardware had given them: unpaired, by ranks. Their least is four a side, and their 95% is
+ * 97.1% there. */
 static void nothing_changed_on_hardware(void **state)
 {
 	static const size_t boots[] = { 4, 5, 10 };
@@ -235,8 +236,8 @@ static size_t adaptive_cell(gsl_rng *rng, const struct pool *pool, double target
 	return n;
 }
 
-/* Stopping on the spread: how often a kernel that did not change is called changed then. Stopping on the verdict looks again after each boot
- * until it has one, and has to fail. */
+/* Stopping on the spread: how often a kernel that did not change is called changed then. Stopping on the verdict
+ * looks again after each boot until it has one, and has to fail. */
 static void boots_until_narrow(void **state)
 {
 	const struct compare_options any = { .effect = 0, .confidence = 0.95 };
@@ -275,8 +276,8 @@ static void boots_until_narrow(void **state)
 	assert_true(peeked > ROUNDS * DOCUMENTED);
 }
 
-/* What judge.h says of the three intervals of paired differences: how often each leaves 0 out although nothing changed, and how wide they
- * are beside t's. */
+/* What judge.h says of the three intervals of paired differences: how often each leaves 0 out although nothing
+ * changed, and how wide they are beside t's. */
 static void intervals_beside_each_other(void **state)
 {
 	enum { T, RANKS, BOOTSTRAP, KINDS };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Boots that are added until a metric is known well enough, on the guest that is not there; and trials that cannot reach a verdict. */
+/* Boots that are added until a metric is known well enough, on the guest that is not there; and trials that cannot
+ * reach a verdict. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -57,7 +58,8 @@ static char *write_matrix(const struct fixture *f, const char *workloads, const 
 	return scratch_write(f->dir, "a.yaml", text, strlen(text));
 }
 
-/* The fake guest's costs and sizes differ by some tenths of a per cent between seeds: ten and more boots for a tenth of one. */
+/* The fake guest's costs and sizes differ by some tenths of a per cent between seeds: ten and more boots for a tenth
+ * of one. */
 static const char two_cells[] = "  w: { null: { cost: 1000000 } }\n  x: { null: { cost: 3000000 } }\n";
 
 static size_t boots_of(const char *dir, const char *cell, bool *ret_done)
@@ -94,8 +96,9 @@ static void begin_and_kill(const char *const args[], const char *run, unsigned i
 	waitpid(pid, NULL, 0);
 }
 
-/* Alone, two at a time, by four processes, by shards one after the other, killed and resumed: the same boots exist, with the same bytes.
- * Caught: rounds that begin before the last one is whole, a number of boots that depends on who was first. */
+/* Alone, two at a time, by four processes, by shards one after the other, killed and resumed: the same boots exist,
+ * with the same bytes. Caught: rounds that begin before the last one is whole, a number of boots that depends on who
+ * was first. */
 static void the_same_boots_however_run(void **state)
 {
 	const struct fixture *f = *state;
@@ -145,7 +148,8 @@ static void the_same_boots_however_run(void **state)
 	assert_string_equal(one, killed);
 }
 
-/* Caught: a round too many where the first is narrow enough, a round beyond at_most, boots added to what never measures. */
+/* Caught: a round too many where the first is narrow enough, a round beyond at_most, boots added to what never
+ * measures. */
 static void ends(void **state)
 {
 	static const struct {
@@ -175,7 +179,8 @@ static void ends(void **state)
 	}
 }
 
-/* Caught: a matrix that boots for an hour to learn that no gate could fail; a warning that stops what was only to be watched. */
+/* Caught: a matrix that boots for an hour to learn that no gate could fail; a warning that stops what was only to be
+ * watched. */
 static void trials_out_of_reach(void **state)
 {
 	static const char gate[] = "gates:\n  - { metric: value.*, worse_by: 1%, against: baseline }\n";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Ranks, resampling and counts: against published tables, against R (tests/ranks/, whose script made the figures) and, with ties,
- * against every sign and every division counted one by one. Each test names the mutation that it is there to catch. */
+/* Ranks, resampling and counts: against published tables, against R (tests/ranks/, whose script made the figures)
+ * and, with ties, against every sign and every division counted one by one. Each test names the mutation that it is
+ * there to catch. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,9 +54,9 @@ static void samples_with_pairs(double *base, size_t n, double *other, size_t m, 
 	assert_int_equal(u, 0);
 }
 
-/* Two-sided critical values at 5% and 1%: of W, McCornack, "Extended tables of the Wilcoxon matched pair signed rank statistic",
- * JASA 60 (1965); of U, Milton, "An extended table of critical values for the Mann-Whitney two-sample statistic", JASA 59
- * (1964). Caught: one tail for two, < for <=, a rank from 0. */
+/* Two-sided critical values at 5% and 1%: of W, McCornack, "Extended tables of the Wilcoxon matched pair signed rank
+ * statistic", JASA 60 (1965); of U, Milton, "An extended table of critical values for the Mann-Whitney two-sample
+ * statistic", JASA 59 (1964). Caught: one tail for two, < for <=, a rank from 0. */
 static void critical_values(void **state)
 {
 	static const struct {
@@ -99,7 +100,8 @@ static void critical_values(void **state)
 	}
 }
 
-/* Table I of Mann and Whitney (1947), P(U <= u) for 4 and 4, to their three digits. Caught: an off-by-one in the counting. */
+/* Table I of Mann and Whitney (1947), P(U <= u) for 4 and 4, to their three digits. Caught: an off-by-one in the
+ * counting. */
 static void mann_whitney_table(void **state)
 {
 	static const double table[] = { 0.014, 0.029, 0.057, 0.100, 0.171, 0.243, 0.343, 0.443 };
@@ -211,7 +213,8 @@ static void check_line(char *line, unsigned int *seen)
 	(*seen)++;
 }
 
-/* Caught: midranks, the correction for ties or the one half left out, base and other swapped, an interval's end one off. */
+/* Caught: midranks, the correction for ties or the one half left out, base and other swapped, an interval's end one
+ * off. */
 static void as_in_r(void **state)
 {
 	_cleanup_free_ char *text = NULL;
@@ -226,7 +229,8 @@ static void as_in_r(void **state)
 	assert_true(seen >= 50);
 }
 
-/* NIST/SEMATECH e-Handbook 7.2.4.1 gives 4 of 20 the one-sided 95% bound 0.401; none of n has 1 - 0.05^(1/n). Caught: two tails. */
+/* NIST/SEMATECH e-Handbook 7.2.4.1 gives 4 of 20 the one-sided 95% bound 0.401; none of n has 1 - 0.05^(1/n). Caught:
+ * two tails. */
 static void shares(void **state)
 {
 	(void)state;
@@ -297,8 +301,8 @@ static void ties_by_counting(void **state)
 
 /* ---- Bootstrap */
 
-/* Of 4 values all 256 samples can be listed; 2,000 drawn ones come near. Caught: drawing without putting back, a mean for the
- * median, a seed that is not set anew. */
+/* Of 4 values all 256 samples can be listed; 2,000 drawn ones come near. Caught: drawing without putting back, a mean
+ * for the median, a seed that is not set anew. */
 static void bootstrap_by_listing(void **state)
 {
 	static const double v[] = { 1, 2, 4, 8 };

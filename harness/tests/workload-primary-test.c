@@ -20,7 +20,8 @@ static bool in_table(const struct metric *table, const char *pattern)
 	return false;
 }
 
-/* Caught: a sixth, a pattern that no dictionary has (it would silently decide nothing), one that the short table hides. */
+/* Caught: a sixth, a pattern that no dictionary has (it would silently decide nothing), one that the short table
+ * hides. */
 static void five_at_most(void **state)
 {
 	(void)state;
