@@ -66,6 +66,7 @@ int err_exit_code(const struct err *err)
 	case ERR_CONFIG:
 		return 2;
 	case ERR_HOST:
+	case ERR_BUILD:
 		return 3;
 	case ERR_GUEST:
 		return 4;

@@ -16,6 +16,7 @@ enum err_kind {
 	ERR_HOST,	 /* this host or its images: stop the run; exit code 3 */
 	ERR_GUEST,	 /* one guest: record it, go on; exit code 4 */
 	ERR_INTERRUPTED, /* SIGINT or SIGTERM; exit code 130 */
+	ERR_BUILD,	 /* a kernel's source does not compile, and the host is well; exit code 3 */
 };
 
 #define ERR_MSG_SIZE 4096

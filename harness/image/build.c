@@ -174,12 +174,25 @@ static unsigned cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
+/* make ended by itself, and what it says is not that the host has no room left: then it is the source's fault. */
+static bool source_is_wrong(const struct err *err)
+{
+	static const char *const host[] = { "No space left on device", "Killed",	"killed by signal",
+					    "Cannot allocate memory",  "out of memory", "Input/output error" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(host); i++)
+		if (strstr(err->msg, host[i]))
+			return false;
+	return err->kind == ERR_HOST && starts_with(err->msg, "make: exit status");
+}
+
 static int build_compile(const struct recipe *r, const char *name, const char *tree, const char *obj, const char *log,
 			 unsigned expected_steps, image_progress *progress, void *ctx, unsigned *ret_steps,
 			 struct err *err)
 {
 	_cleanup_(command_clear) struct command c = { 0 };
 	_cleanup_free_ char *what = xasprintf("%s: compiling", name);
+	struct err why = ERR_INIT;
 	struct compiling count = { .progress = progress,
 				   .ctx = ctx,
 				   .what = what,
@@ -191,8 +204,8 @@ static int build_compile(const struct recipe *r, const char *name, const char *t
 	make_command(&c, r, tree, obj);
 	arg_owned(&c, xasprintf("-j%u", cpus()));
 	arg(&c, "Image");
-	if (tool_run(c.argv, log, count_step, &count, err) < 0)
-		return err_wrap(err, "building %s", name);
+	if (tool_run(c.argv, log, count_step, &count, &why) < 0)
+		return err_set(err, source_is_wrong(&why) ? ERR_BUILD : why.kind, "building %s: %s", name, why.msg);
 	*ret_steps = count.steps;
 	return 0;
 }

@@ -21,7 +21,7 @@ struct kernel_builder {
 	int (*resolve)(const struct recipe *recipe, const char *tree, const char *obj, char **ret_config,
 		       struct err *err);
 	/* Leave arch/arm64/boot/Image and System.map in @obj. @name: what it is, for people. @expected_steps: lines of output that the last such
-	 * build had, 0 unknown; @ret_steps what this one had. */
+	 * build had, 0 unknown; @ret_steps what this one had. ERR_BUILD: the source does not compile. */
 	int (*compile)(const struct recipe *recipe, const char *name, const char *tree, const char *obj,
 		       const char *log, unsigned expected_steps, image_progress *progress, void *ctx,
 		       unsigned *ret_steps, struct err *err);

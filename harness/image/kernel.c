@@ -410,7 +410,7 @@ static int build(const struct kernel_env *env, const struct recipe *r, const str
 		return -1;
 	if (make_kernel(env, r, source, &w, adopted, progress, ctx, ret_digest, &why) == 0)
 		return 0;
-	if (!adopted || why.kind != ERR_HOST)
+	if (!adopted || (why.kind != ERR_HOST && why.kind != ERR_BUILD))
 		return err_set(err, why.kind, "%s", why.msg);
 	progress(ctx, "that object tree does not do; starting from nothing", -1, -1);
 	if (remove_tree(w.obj, err) < 0 || make_dirs(w.obj, err) < 0)
