@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -132,4 +133,64 @@ struct schedule_options cli_schedule_options(const struct host_caps *caps, unsig
 		.fake = getenv("GRANULE_FAKE"),
 		.plain = !isatty(STDERR_FILENO) || getenv("CI"),
 	};
+}
+
+void cli_show_build(void *ctx, const char *what, double fraction, int eta_s)
+{
+	struct build_progress *b = ctx;
+	int tenth = fraction < 0 ? -1 : (int)(fraction * 10);
+	bool news = strcmp(b->what, what) != 0;
+
+	if (b->quiet)
+		return;
+	snprintf(b->what, sizeof(b->what), "%s", what);
+	if (!b->plain) {
+		fprintf(stderr, "\r\033[2K%s", what);
+		if (fraction >= 0)
+			fprintf(stderr, " %3.0f%%", 100 * fraction);
+		if (eta_s >= 0)
+			fprintf(stderr, ", about %d:%02d left", eta_s / 60, eta_s % 60);
+		if (fraction >= 1)
+			fputc('\n', stderr);
+	} else if (news || tenth != b->last_tenth) {
+		fprintf(stderr, "%s", what);
+		if (fraction >= 0)
+			fprintf(stderr, " %.0f%%", 100 * fraction);
+		fputc('\n', stderr);
+	}
+	b->last_tenth = tenth;
+}
+
+json_t *cli_run_header(const struct matrix *matrix)
+{
+	char sha256[SHA256_HEX_SIZE], when[32];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	sha256_bytes(matrix->text, strlen(matrix->text), sha256);
+	gmtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "creator", "granule " GRANULE_VERSION, "created", when, "matrix",
+			 matrix->name, "matrix_sha256", sha256, "gates", gates_json(matrix));
+}
+
+/* A test of granule's own shares no result with another unless it asks to. */
+static bool reuse_possible(const struct schedule_options *schedule)
+{
+	return !schedule->fake || getenv("GRANULE_FAKE_REUSE");
+}
+
+struct reuse *cli_open_reuse(const struct host_caps *caps, const struct schedule_options *schedule, bool fresh)
+{
+	const struct reuse_options wanted = { .qemu = caps->qemu,
+					      .qemu_version = caps->qemu_version,
+					      .connect = schedule->connect,
+					      .fake = schedule->fake,
+					      .fresh = fresh };
+	struct reuse *reuse = NULL;
+	struct err err = ERR_INIT;
+
+	if (reuse_possible(schedule) && reuse_open(&wanted, &reuse, &err) < 0)
+		fprintf(stderr, "granule: results are not reused: %s\n", err.msg);
+	return reuse;
 }

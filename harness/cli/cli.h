@@ -20,6 +20,7 @@ int cmd_diff(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_gate(int argc, char **argv);
+int cmd_bisect(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_repro(int argc, char **argv);
 int cmd_images(int argc, char **argv);
@@ -76,5 +77,20 @@ int cli_need_qemu(const struct host_caps *caps, struct err *err);
 
 /* Options for a schedule on this host. */
 struct schedule_options cli_schedule_options(const struct host_caps *caps, unsigned int jobs);
+
+/* The result cache for @schedule, or NULL with the reason on standard error; reuse_close(). */
+struct reuse *cli_open_reuse(const struct host_caps *caps, const struct schedule_options *schedule, bool fresh);
+
+/* What run.json says of a run of @matrix beside its cells; owned by the caller. */
+json_t *cli_run_header(const struct matrix *matrix);
+
+/* Build progress on standard error: redrawn on a terminal, a line each ten percent elsewhere. @ctx: a struct
+ * build_progress. */
+struct build_progress {
+	char what[128];
+	int last_tenth;
+	bool plain, quiet;
+};
+image_progress cli_show_build;
 
 #endif

@@ -133,52 +133,6 @@ static const struct argp argp = {
 	NULL
 };
 
-/* Build progress: redrawn on a terminal, a line each ten percent elsewhere. */
-struct build_progress {
-	char what[128];
-	int last_tenth;
-	bool plain, quiet;
-};
-
-static void show_build(void *ctx, const char *what, double fraction, int eta_s)
-{
-	struct build_progress *b = ctx;
-	int tenth = fraction < 0 ? -1 : (int)(fraction * 10);
-	bool news = strcmp(b->what, what) != 0;
-
-	if (b->quiet)
-		return;
-	snprintf(b->what, sizeof(b->what), "%s", what);
-	if (!b->plain) {
-		fprintf(stderr, "\r\033[2K%s", what);
-		if (fraction >= 0)
-			fprintf(stderr, " %3.0f%%", 100 * fraction);
-		if (eta_s >= 0)
-			fprintf(stderr, ", about %d:%02d left", eta_s / 60, eta_s % 60);
-		if (fraction >= 1)
-			fputc('\n', stderr);
-	} else if (news || tenth != b->last_tenth) {
-		fprintf(stderr, "%s", what);
-		if (fraction >= 0)
-			fprintf(stderr, " %.0f%%", 100 * fraction);
-		fputc('\n', stderr);
-	}
-	b->last_tenth = tenth;
-}
-
-static json_t *run_header(const struct matrix *matrix)
-{
-	char sha256[SHA256_HEX_SIZE], when[32];
-	time_t now = time(NULL);
-	struct tm tm;
-
-	sha256_bytes(matrix->text, strlen(matrix->text), sha256);
-	gmtime_r(&now, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "creator", "granule " GRANULE_VERSION, "created", when, "matrix",
-			 matrix->name, "matrix_sha256", sha256, "gates", gates_json(matrix));
-}
-
 static char *default_output(const struct matrix *matrix)
 {
 	time_t now = time(NULL);
@@ -223,10 +177,8 @@ static int make_run(const struct run_args *args, struct cli_plan *cli, json_t *c
 {
 	_cleanup_free_ char *dir = args->output ? xstrdup(args->output) : default_output(cli->matrix);
 	struct build_progress progress = { .plain = !isatty(STDERR_FILENO) || getenv("CI"), .quiet = args->quiet };
-	json_t *header = run_header(cli->matrix);
-	struct cell_record *cells = NULL;
-	size_t n = 0;
-	int rc;
+	json_t *header = cli_run_header(cli->matrix);
+	int rc = plan_build(cli->plan, cli_show_build, &progress, err);
 
 	if (calibration)
 		json_object_set(header, "calibration", calibration);
@@ -235,21 +187,12 @@ static int make_run(const struct run_args *args, struct cli_plan *cli, json_t *c
 
 		json_object_set_new(header, "floor", json_string(floor));
 	}
-	rc = plan_build(cli->plan, show_build, &progress, err);
 	if (rc == 0)
-		rc = plan_records(cli->plan, &cells, &n, err);
-	if (rc == 0) {
-		if (!args->quiet)
-			print_basis(cells, n);
-		rc = run_create(dir, cli->matrix->text, header, cells, n, err);
-	}
-	if (rc == 0)
-		rc = run_open(dir, ret_run, err);
+		rc = plan_create_run(cli->plan, dir, header, ret_run, err);
+	if (rc == 0 && !args->quiet)
+		print_basis((*ret_run)->cells, (*ret_run)->n_cells);
 	if (rc == 0 && !args->output)
 		link_latest(dir);
-	for (size_t i = 0; i < n; i++)
-		cell_record_free(&cells[i]);
-	free(cells);
 	json_decref(header);
 	return rc;
 }
@@ -277,29 +220,6 @@ static void print_given_up(const struct run *run)
 		if (reason)
 			printf("%s\n", reason);
 	}
-}
-
-/* A test of granule's own shares no result with another unless it asks to. */
-static bool reuse_possible(const struct schedule_options *schedule)
-{
-	return !schedule->fake || getenv("GRANULE_FAKE_REUSE");
-}
-
-/* The result cache, or NULL with the reason on standard error. */
-static struct reuse *open_reuse(const struct run_args *args, const struct host_caps *caps,
-				const struct schedule_options *schedule)
-{
-	const struct reuse_options wanted = { .qemu = caps->qemu,
-					      .qemu_version = caps->qemu_version,
-					      .connect = args->connect,
-					      .fake = schedule->fake,
-					      .fresh = args->fresh };
-	struct reuse *reuse = NULL;
-	struct err err = ERR_INIT;
-
-	if (reuse_possible(schedule) && reuse_open(&wanted, &reuse, &err) < 0)
-		fprintf(stderr, "granule: results are not reused: %s\n", err.msg);
-	return reuse;
 }
 
 static int print_summary(const struct run *run, const struct schedule_result *result, uint64_t began_ns)
@@ -364,7 +284,7 @@ static int run_owed(const struct run_args *args, const struct host_caps *caps, s
 	schedule.n_shards = args->n_shards;
 	schedule.connect = args->connect;
 	schedule.quiet = args->quiet;
-	schedule.reuse = open_reuse(args, caps, &schedule);
+	schedule.reuse = cli_open_reuse(caps, &schedule, args->fresh);
 	rc = schedule_run(run, &schedule, &result, err);
 	reuse_close(schedule.reuse);
 	return rc < 0 ? -1 : print_summary(run, &result, began_ns);

@@ -653,3 +653,19 @@ int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t
 	*ret_n = n;
 	return 0;
 }
+
+int plan_create_run(const struct plan *plan, const char *dir, json_t *header, struct run **ret_run, struct err *err)
+{
+	struct cell_record *cells = NULL;
+	size_t n = 0;
+	int rc = plan_records(plan, &cells, &n, err);
+
+	if (rc == 0)
+		rc = run_create(dir, plan->matrix->text, header, cells, n, err);
+	if (rc == 0)
+		rc = run_open(dir, ret_run, err);
+	for (size_t i = 0; i < n; i++)
+		cell_record_free(&cells[i]);
+	free(cells);
+	return rc;
+}

@@ -45,11 +45,14 @@ static inline void plan_free_p(struct plan **plan)
 int plan_basis(const struct plan *plan, const struct cell *cell, enum basis *ret_basis, char **ret_reason,
 	       struct err *err);
 
-/* Build the programs that runnable cells need, then build or fetch their kernels, where they are not there; the unpacked
- * sources go after the last one. What a kernel that was fetched cannot do is known, and skipped, only now. */
+/* Build the programs that runnable cells need, then build or fetch their kernels, where they are not there; the
+ * unpacked sources go after the last one. What a kernel that was fetched cannot do is known, and skipped, only now. */
 int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err);
 
 /* The plan's cells as they go into cells.jsonl, skipped ones included; after plan_build(). */
 int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t *ret_n, struct err *err);
+
+/* Make the run directory @dir of them, as run_create() does, and open it. */
+int plan_create_run(const struct plan *plan, const char *dir, json_t *header, struct run **ret_run, struct err *err);
 
 #endif
