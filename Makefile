@@ -32,7 +32,7 @@ MAINS := harness/cli/granule.c harness/guest/granule-boot.c harness/image/granul
 VIRT_SRC := harness/guest/virt.c
 GUESTFS_SRC := harness/image/rootfs-guestfs.c
 LIB_SRC := $(filter-out $(MAINS) $(VIRT_SRC) $(GUESTFS_SRC), \
-	$(foreach d,base wire stat matrix image guest run store compare explain report cli,$(wildcard harness/$d/*.c)) \
+	$(foreach d,base wire stat matrix image guest run store compare explain bisect report cli,$(wildcard harness/$d/*.c)) \
 	$(wildcard workloads/*.c workloads/null/workload.c workloads/will-it-scale/*.c workloads/postgresql/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 VIRT_OBJ := $(VIRT_SRC:%.c=$(B)/obj/%.o)

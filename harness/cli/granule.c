@@ -21,6 +21,7 @@ static const struct command {
 	{ "report", cmd_report, "a page to look at: verdicts, charts, settings, consoles; one file, no network" },
 	{ "explain", cmd_explain, "which kernel functions a difference comes from, to the instruction" },
 	{ "gate", cmd_gate, "hold a run to the limits of its matrix" },
+	{ "bisect", cmd_bisect, "the commit of a git tree that moved a metric, by git bisect" },
 	{ "verify", cmd_verify, "repeat finished cells and compare their bytes" },
 	{ "repro", cmd_repro, "one cell by hand: again, with its console, or with a shell" },
 	{ "images", cmd_images, "kernels in the cache: list, build, verify, gc" },

@@ -212,6 +212,22 @@ struct program {
 	bool hold;
 };
 
+static bool kernel_is(const struct fake *f, const char *what)
+{
+	return strstr(f->life->cell.kernel_release, what) != NULL;
+}
+
+/* A kernel made for a test says in its release what it does: 6.12.0+longer takes a tenth longer, +wobbly up to as
+ * much longer or shorter, by its seed; +dead says no hello. */
+static uint64_t kernel_cost(const struct fake *f, uint64_t ns)
+{
+	if (kernel_is(f, "+longer"))
+		return ns + ns / 10;
+	if (kernel_is(f, "+wobbly"))
+		return ns - ns / 10 + ns / 10 * (f->life->options.boot * 2 % 3);
+	return ns;
+}
+
 /* What workloads/null/guest.c would print. */
 static void null_arguments(const struct fake *f, struct program *p, char *const *argv, int n)
 {
@@ -235,6 +251,7 @@ static void null_arguments(const struct fake *f, struct program *p, char *const 
 			p->fail = value;
 		i++;
 	}
+	p->cost_ns = kernel_cost(f, p->cost_ns);
 	text_add(&p->output, "elapsed_ns %" PRIu64 "\n", p->cost_ns);
 }
 
@@ -446,10 +463,15 @@ static void run_job(struct fake *f)
 
 /* ---- The life */
 
+static bool no_hello(const struct fake *f)
+{
+	return strcmp(f->how, "no-hello") == 0 || strstr(f->life->job, "\t--fail\tno-hello") || kernel_is(f, "+dead");
+}
+
 /* Shortens or spoils what was said, as @how has it. */
 static void spoil(struct fake *f)
 {
-	if (strcmp(f->how, "no-hello") == 0 || strstr(f->life->job, "\t--fail\tno-hello"))
+	if (no_hello(f))
 		f->stream.len = 0;
 	else if (strcmp(f->how, "damaged") == 0)
 		f->stream.s[f->stream.len / 2] ^= 1;
@@ -483,7 +505,7 @@ static enum stop stop_of(const struct fake *f, int signal_fd, char *message, siz
 			;
 		return STOP_INTERRUPTED;
 	}
-	if (strcmp(f->how, "no-hello") == 0 || strstr(f->life->job, "\t--fail\tno-hello")) {
+	if (no_hello(f)) {
 		snprintf(message, size, "agent: no hello in %" PRIu64 " s", life_hello_timeout_s(&f->life->cell));
 		return STOP_NO_HELLO;
 	}

@@ -18,7 +18,7 @@ static void set_text(json_t *o, const char *key, const char *s)
 		json_object_set_new(o, key, json_string(s));
 }
 
-static json_t *check_json(const struct gate_check *c)
+json_t *report_gate_check_json(const struct gate_check *c)
 {
 	json_t *o = json_object();
 
@@ -53,7 +53,7 @@ static json_t *gate_json(const struct gating *gating, const struct gate *g)
 	set_text(o, "reason", g->reason);
 	for (size_t i = 0; i < gating->n_checks; i++)
 		if (gating->checks[i].gate == g)
-			json_array_append_new(checks, check_json(&gating->checks[i]));
+			json_array_append_new(checks, report_gate_check_json(&gating->checks[i]));
 	json_object_set_new(o, "checks", checks);
 	return o;
 }

@@ -4,6 +4,7 @@
 #ifndef GRANULE_REPORT_REPORT_H
 #define GRANULE_REPORT_REPORT_H
 
+#include "bisect/bisect.h"
 #include "compare/compare.h"
 #include "compare/floor.h"
 #include "compare/gate.h"
@@ -33,6 +34,7 @@ char *report_gate_junit(const struct gating *gating);
 char *report_gate_markdown(const struct gating *gating);
 char *report_gate_annotations(const struct gating *gating);
 json_t *report_gate_json(const struct gating *gating);
+json_t *report_gate_check_json(const struct gate_check *check);
 /* "64k.off.faults", along an axis "off.faults: 4k -> 64k"; "4445 -> 4890, +10.0%; REASON". Owned by the caller. */
 char *gate_check_where(const struct gate_check *check);
 char *gate_check_words(const struct gate_check *check);
@@ -46,6 +48,16 @@ json_t *report_explain_json(const struct explanation *explanation, const struct 
 			    const struct memory_splits *memory);
 char *report_recorded_text(const struct recorded *recorded, bool colour);
 char *report_memory_text(const struct memory_splits *memory, bool colour);
+
+/* What a bisection found, and its step: what moved from the parent of the first bad commit to it (NULL where there is no one
+ * commit, or its parent could not be measured). */
+struct bisect_report {
+	const char *dir, *tree, *good, *bad; /* borrowed, as all */
+	const struct bisect_result *result;
+	const struct gating *step;
+};
+char *report_bisect_text(const struct bisect_report *report);
+json_t *report_bisect_json(const struct bisect_report *report);
 
 /* The run: its cells, outcomes and what failed. @ret_failed: some boot is neither ok nor skipped nor unsupported. */
 int report_run_text(const struct run *run, bool colour, char **ret_text, bool *ret_failed, struct err *err);

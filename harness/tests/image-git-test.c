@@ -16,6 +16,7 @@
 #include "image/build.h"
 #include "image/git.h"
 #include "matrix/matrix.h"
+#include "tests/git.h"
 #include "tests/kernel-fake.h"
 #include "tests/pipeline.h"
 
@@ -23,24 +24,6 @@ static char *top, *cache, *recipes, *repo;
 static struct text seen;  /* mm/memory.c of every tree that was compiled */
 static struct text made;  /* what was compiled, "| " before each kernel */
 static bool fail_adopted; /* the next build that finds objects fails */
-
-static char *git_out(const char *dir, const char *const *args)
-{
-	const char *argv[24] = {
-		"git", "-C", dir, "-c", "user.name=t", "-c", "user.email=t@example", "-c", "commit.gpgsign=false"
-	};
-	size_t n = 9;
-	char *out = NULL;
-
-	while (*args)
-		argv[n++] = *args++;
-	if (proc_capture((char *const *)argv, now_ns() + 60 * NSEC_PER_SEC, 1 << 20, &out, NULL) != 0)
-		fail_msg("git %s: %s", argv[9], out);
-	return out;
-}
-
-#define GIT(dir, ...) git_out(dir, (const char *const[]){ __VA_ARGS__, NULL })
-#define GIT_DO(...) free(GIT(__VA_ARGS__))
 
 static void put_in(const char *dir, const char *name, const char *text)
 {
