@@ -17,11 +17,12 @@ struct diff_args {
 	bool all, explain;
 };
 
-enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT, KEY_FLOOR, KEY_EXPLAIN };
+enum { KEY_ALONG = 256, KEY_FROM, KEY_TO, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT, KEY_FLOOR, KEY_EXPLAIN };
 
 static const struct argp_option options[] = {
 	{ "along", KEY_ALONG, "AXIS", 0, "Compare within one run along AXIS: kernels, folios, workloads, storages or limit", 0 },
 	{ "from", KEY_FROM, "LABEL", 0, "The base on that axis (default: the first of the matrix)", 0 },
+	{ "to", KEY_TO, "LABEL", 0, "Compare only this one with it (default: every other one)", 0 },
 	{ "effect", KEY_EFFECT, "PERCENT", 0, "The smallest change that matters (default: 1%)", 0 },
 	{ "all", 'a', NULL, 0, "Show every metric, not only the primary ones", 0 },
 	{ "metric", KEY_METRIC, "GLOB", 0,
@@ -61,8 +62,8 @@ static error_t parse_end(const struct diff_args *a, struct argp_state *state)
 		argp_error(state, "one run is compared along an axis: granule diff %s --along kernels", a->base);
 	else if (a->other && a->options.along)
 		argp_error(state, "--along compares within one run");
-	else if (a->options.from && !a->options.along)
-		argp_error(state, "--from is a label on the axis of --along");
+	else if ((a->options.from || a->options.to) && !a->options.along)
+		argp_error(state, "--from and --to are labels on the axis of --along");
 	return 0;
 }
 
@@ -76,6 +77,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FROM:
 		a->options.from = arg;
+		return 0;
+	case KEY_TO:
+		a->options.to = arg;
 		return 0;
 	case KEY_EFFECT:
 		a->options.effect = cli_percentage(arg, "--effect");

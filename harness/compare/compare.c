@@ -404,7 +404,7 @@ int compare_runs(const struct run *base, const struct run *other, const struct c
 	c->base_dir = xstrdup(base->dir);
 	c->other_dir = other ? xstrdup(other->dir) : NULL;
 	c->axis = xstrdup(options->along);
-	if (pairing_make(base, other, options->along, options->from, &pairing, err) < 0)
+	if (pairing_make(base, other, options->along, options->from, options->to, &pairing, err) < 0)
 		return -1;
 	for (size_t i = 0; i < pairing.n_others; i++) {
 		struct arm *arm = VEC_PUSH(c->arms, c->n_arms);

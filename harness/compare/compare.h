@@ -28,6 +28,7 @@ struct compare_options {
 	double confidence;	     /* of intervals: 0.95 */
 	const char *along;	     /* within one run along this axis ("kernels"), or NULL: two runs by cell id */
 	const char *from;	     /* the base's label on that axis; NULL: the first in the plan */
+	const char *to;		     /* only this label of that axis; NULL: every other one */
 	const char *metric;	     /* glob of metrics to keep (with or without the phase), or NULL: all */
 	const char *cell;	     /* glob of cell ids to keep, or NULL: all */
 	const struct floors *floors; /* of a calibration, or NULL */

@@ -113,6 +113,24 @@ static int axis_labels(const struct run *run, const char *axis, const char *from
 	return 0;
 }
 
+/* Only the base and @to stay; cells of other labels are not compared, and not told of. */
+static int keep_label(char **labels, size_t *n, const char *axis, const char *to, struct err *err)
+{
+	size_t at = label_index(labels, *n, to);
+	_cleanup_free_ char *have = join(labels, *n);
+
+	if (at == *n || at == 0)
+		return err_set(err, ERR_CONFIG,
+			       at ? "--to: no '%s' among %s: %s" : "--to: '%s' is the base itself; %s: %s", to, axis,
+			       have);
+	for (size_t i = 1; i < *n; i++)
+		if (i != at)
+			free(labels[i]);
+	labels[1] = labels[at];
+	*n = 2;
+	return 0;
+}
+
 static int by_key(const void *x, const void *y)
 {
 	const struct entry *a = x, *b = y;
@@ -169,7 +187,7 @@ static void make_groups(struct entries *e, const struct run *base, const struct 
 	free(heads);
 }
 
-int pairing_make(const struct run *base, const struct run *other, const char *axis, const char *from,
+int pairing_make(const struct run *base, const struct run *other, const char *axis, const char *from, const char *to,
 		 struct pairing *ret, struct err *err)
 {
 	struct pairing p = { 0 };
@@ -178,11 +196,13 @@ int pairing_make(const struct run *base, const struct run *other, const char *ax
 	size_t n = 0;
 	int rc = axis ? axis_labels(base, axis, from, &labels, &n, err) : 0;
 
+	if (rc == 0 && axis && to)
+		rc = keep_label(labels, &n, axis, to, err);
 	if (rc == 0 && axis) {
 		for (size_t i = 0; i < base->n_cells; i++) {
 			const char *label = label_on(&base->cells[i], axis);
 
-			if (label)
+			if (label && label_index(labels, n, label) < n)
 				add_entry(&e, key_without(&base->cells[i], axis), label_index(labels, n, label),
 					  &base->cells[i]);
 		}

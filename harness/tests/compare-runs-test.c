@@ -116,6 +116,17 @@ static void test_along(void **state)
 	assert_row(c, 0, "page_fault1.memory.peak", VERDICT_BETTER, NULL);
 	comparison_free(c);
 
+	/* one arm alone, and nothing is told of the others */
+	options.from = "4k";
+	options.to = "16k";
+	c = compare(run, NULL, &options);
+	assert_int_equal(c->n_arms, 1);
+	assert_string_equal(c->arms[0].other_label, "16k");
+	assert_int_equal(c->n_pairs, 0);
+	for (size_t i = 0; i < c->n_troubles; i++)
+		assert_true(!strncmp(c->troubles[i].cell, "16k.", 4) || !strncmp(c->troubles[i].cell, "4k.", 3));
+	comparison_free(c);
+
 	options = COMPARE_DEFAULTS;
 	options.along = "folios";
 	options.metric = "memory.*";
@@ -156,6 +167,12 @@ static void test_bad_axis(void **state)
 	options.along = "kernels";
 	options.from = "8k";
 	assert_config_error(run, &options, "--from: no '8k' among kernels: 4k, 64k");
+	options.from = "4k";
+	options.to = "8k";
+	assert_config_error(run, &options, "--to: no '8k' among kernels: 4k, 64k");
+	options.to = "4k";
+	assert_config_error(run, &options, "--to: '4k' is the base itself");
+	options.to = NULL;
 	options.along = "folios";
 	options.from = NULL;
 	assert_config_error(run, &options, "only one of folios (off)");
