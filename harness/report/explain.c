@@ -248,9 +248,9 @@ static void set_recorded(json_t *o, const struct recorded *r)
 json_t *report_explain_json(const struct explanation *e, const struct recorded *recorded,
 			    const struct memory_splits *memory)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "schema", REPORT_SCHEMA, "base_run", e->base_dir,
-			      "other_run", e->other_dir, "base", e->base->id, "other", e->other->id, "boot",
-			      (json_int_t)e->boot);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "schema", REPORT_SCHEMA, "kind", "explain",
+			      "base_run", e->base_dir, "other_run", e->other_dir, "base", e->base->id, "other",
+			      e->other->id, "boot", (json_int_t)e->boot);
 	json_t *phases = json_array(), *splits = json_array();
 
 	for (size_t i = 0; i < e->n_phases; i++)

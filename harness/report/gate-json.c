@@ -63,6 +63,7 @@ json_t *report_gate_json(const struct gating *gating)
 	json_t *o = json_object(), *gates = json_array();
 
 	set_text(o, "schema", REPORT_SCHEMA);
+	set_text(o, "kind", "gate");
 	set_text(o, "run", gating->run_dir);
 	set_text(o, "baseline", gating->base_dir);
 	json_object_set_new(o, "judged", json_integer((json_int_t)gating->n_judged));

@@ -13,7 +13,7 @@
 #include "explain/recorded.h"
 
 #define REPORT_WIDTH 78
-#define REPORT_SCHEMA "1.0" /* of the JSON; keys are added within a major version, never changed */
+#define REPORT_SCHEMA "1.1" /* of the JSON, docs/schema/; keys are added within a major version, never changed */
 
 /* @all: also the metrics that are not in the short table. Owned by the caller. */
 char *report_diff_text(const struct comparison *comparison, bool all, bool colour);

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "tests/pipeline.h"
+#include "tests/schema.h"
 
 struct fixture {
 	char *dir, *run, *why_not; /* owned */
@@ -161,7 +162,7 @@ static void diff_shows(const struct fixture *f, bool counted)
 static void explained_exactly(void **state)
 {
 	const struct fixture *f = *state;
-	_cleanup_free_ char *out = NULL;
+	_cleanup_free_ char *out = NULL, *said = NULL;
 	json_t *o, *faults, *getppid;
 	int code;
 
@@ -174,6 +175,8 @@ static void explained_exactly(void **state)
 	diff_shows(f, true);
 	o = json_loads(strchr(out, '{'), 0, NULL);
 	assert_non_null(o);
+	if (schema_check(f->dir, o, &said) % SCHEMA_MISSING)
+		fail_msg("%s", said);
 	assert_int_equal(json_array_size(json_object_get(o, "phases")), 2);
 	faults = json_array_get(json_object_get(o, "phases"), 0);
 	getppid = json_array_get(json_object_get(o, "phases"), 1);
