@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,7 +20,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "tests/git.h"
+#include "tests/kernel-make.h"
 #include "tests/pipeline.h"
+#include "tests/schema.h"
 
 #define COMMITS_MAX 12
 
@@ -35,24 +36,6 @@ static const char matrix_text[] = "matrix: b\n"
 				  "trials: { seeds: 3, warmups: 0, samples: 1 }\n"
 				  "gates:\n"
 				  "  - { metric: cost_insns, longer_by: 1%, against: baseline }\n";
-
-/* What granule asks of make: alldefconfig and Image. $0's folder has a file `full` while the host's disk is. */
-static const char make_text[] =
-	"#!/bin/sh\n"
-	"for a in \"$@\"; do\n"
-	"	case $a in O=*) obj=${a#O=};; KCONFIG_ALLCONFIG=*) all=${a#*=};; KCONFIG_CONFIG=*) dot=${a#*=};; esac\n"
-	"	[ \"$last\" = -C ] && tree=$a\n"
-	"	last=$a\n"
-	"done\n"
-	"[ \"$last\" = alldefconfig ] && exec cp \"$all\" \"$obj/$dot\"\n"
-	"[ -e \"${0%/*}/full\" ] && { echo 'cc1: error: No space left on device'; exit 2; }\n"
-	"how=$(cat \"$tree/kernel\")\n"
-	"[ \"$how\" = broken ] && { echo 'mm/memory.c:1:1: error: broken'; exit 2; }\n"
-	"mkdir -p \"$obj/arch/arm64/boot\"\n"
-	"{ head -c 24 /dev/zero; printf '\\016'; head -c 31 /dev/zero; printf 'ARM\\144'; head -c 196 /dev/zero\n"
-	"  printf 'Linux version 6.12.0+%s (granule@granule)' \"$how\"; head -c 700 /dev/zero; } "
-	">\"$obj/arch/arm64/boot/Image\"\n"
-	"echo map >\"$obj/System.map\"\n";
 
 struct world {
 	char *dir, *matrix, *repo, *bin;
@@ -68,25 +51,9 @@ static void put(const char *dir, const char *name, const char *text)
 static int setup(void **state)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
-	_cleanup_free_ char *images = NULL, *kernels = NULL, *cache = NULL, *make = NULL, *path = NULL;
 
 	w->dir = scratch_make();
-	w->bin = path_join(w->dir, "bin");
-	images = path_join(w->dir, "images");
-	kernels = path_join(images, "kernels");
-	cache = path_join(w->dir, "cache");
-	assert_int_equal(make_dirs(w->bin, NULL) + make_dirs(kernels, NULL), 0);
-	put(kernels, "micro.config", "CONFIG_SWAP=y\n");
-	put(kernels, "pages-64k.config", "CONFIG_ARM64_64K_PAGES=y\n");
-	put(kernels, "must-hold.config", "");
-	make = scratch_write(w->bin, "make", make_text, strlen(make_text));
-	assert_int_equal(chmod(make, 0755), 0);
-	path = xasprintf("%s:%s", w->bin, getenv("PATH"));
-	setenv("PATH", path, 1);
-	setenv("GRANULE_CACHE", cache, 1);
-	setenv("GRANULE_IMAGES", images, 1);
-	setenv("GRANULE_FAKE", "1", 1);
-	setenv("CI", "1", 1);
+	w->bin = kernel_make_install(w->dir);
 	free(scratch_image(w->dir, "Image-64k", 65536));
 	w->matrix = scratch_write(w->dir, "m.yaml", matrix_text, strlen(matrix_text));
 	w->repo = path_join(w->dir, "linux");
@@ -177,6 +144,7 @@ static void found_and_measured(void **state)
 	expect(code, 0, &out, "default.w null.cost_insns: ");
 	expect(code, 0, &out, "+10.0% [+10.0 +10.0]");
 	expect(code, 0, &out, "bisect: step 3, then about 2 more");
+	ASSERT_SCHEMA_FILE(path);
 	o = json_load_file(path, 0, NULL);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(o, "first_bad"), "commit")), w->sha[5]);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(o, "first_bad"), "parent")), w->sha[4]);
@@ -189,11 +157,12 @@ static void found_and_measured(void **state)
 static void skipped_beside_it(void **state)
 {
 	struct world *w = *state;
-	_cleanup_free_ char *dir = out_dir(w), *out = NULL;
+	_cleanup_free_ char *dir = out_dir(w), *out = NULL, *result = path_join(dir, "result.json");
 	int code;
 
 	history(w, "fine fine broken wobbly dead longer longer");
 	code = GRANULE(&out, "bisect", w->matrix, "--good", "main~6", "--bad", "main", "-o", dir);
+	ASSERT_SCHEMA_FILE(result);
 	expect(code, 5, &out, "the first bad commit is one of 4;");
 	expect(code, 5, &out, ": kernels.64k: building git ");
 	expect(code, 5, &out, "c4: dead");
