@@ -23,7 +23,7 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "floor", KEY_FLOOR, "RUN", 0,
 	  "A calibration: its floors widen the intervals, its timed metrics are not judged", 0 },
-	{ "format", KEY_FORMAT, "FORMAT", 0, "text, json, junit or markdown (default: text)", 0 },
+	{ "format", KEY_FORMAT, "FORMAT", 0, "text, json, csv, junit or markdown (default: text)", 0 },
 	{ "output", 'o', "FILE", 0, "Write it to FILE, whole or not at all", 0 },
 	{ "annotate", KEY_ANNOTATE, "github", 0, "Also print what failed as annotations of that service", 0 },
 	{ "all", 'a', NULL, 0, "Show what passed, too", 0 },
@@ -76,9 +76,17 @@ static const struct argp argp = {
 	parse,
 	"RUN",
 	"Hold a run to the gates of its matrix.\v"
+	"A gate is a metric (a glob), one limit and what the metric is compared with: the same cell in a baseline run, "
+	"or the "
+	"cell at `from` along an axis; `kernels`, `folios`, `workloads` and `limit` select cells by label. worse_by "
+	"and "
+	"longer_by forbid one direction, the metric's own, and changed_by both. `granule list --help-matrix` has the "
+	"keys.\n\n"
 	"A gate fails only where the interval lies wholly beyond its limit, corrected for the number of metrics that "
-	"all "
-	"gates judge; it passes only where the 95% interval lies within. Between them it is unclear.\n\n"
+	"all gates "
+	"judge; it passes only where the 95% interval lies within. Between them it is unclear, which `allow_unclear` "
+	"lets "
+	"pass.\n\n"
 	"Exit code, first that applies: 130 interrupted; 2 wrong usage, no such run, no gates; 3 the disk failed; 1 a "
 	"gate "
 	"failed; 4 some boots failed; 5 a gate is unclear or could judge nothing, and does not allow it; 0 otherwise.",
@@ -114,10 +122,20 @@ static char *gate_markdown(const struct gating *g, const struct gate_args *a)
 	return report_gate_markdown(g);
 }
 
+static char *gate_csv(const struct gating *g, const struct gate_args *a)
+{
+	(void)a;
+	return report_gate_csv(g);
+}
+
 static const struct gate_format {
 	const char *name;
 	char *(*make)(const struct gating *g, const struct gate_args *a);
-} formats[] = { { "text", gate_text }, { "json", gate_json }, { "junit", gate_junit }, { "markdown", gate_markdown } };
+} formats[] = { { "text", gate_text },
+		{ "json", gate_json },
+		{ "csv", gate_csv },
+		{ "junit", gate_junit },
+		{ "markdown", gate_markdown } };
 
 static const struct gate_format *find_format(const char *name)
 {
@@ -156,7 +174,7 @@ int cmd_gate(int argc, char **argv)
 		return 2;
 	format = find_format(a.format);
 	if (!format)
-		return cli_usage("--format is text, json, junit or markdown, not '%s'", a.format);
+		return cli_usage("--format is text, json, csv, junit or markdown, not '%s'", a.format);
 	rc = load_gates(a.gates, &gates, &err);
 	if (rc == 0)
 		rc = run_open(a.run, &run, &err);

@@ -134,12 +134,15 @@ static void forbidden(const struct gate *g, const struct row *row, double low, d
 
 static char *seeds_text(const struct gate *g, const struct row *row, double r, double confidence)
 {
+	const char *noun = row->taken.by_ranks ? "boot" : "seed";
 	double half = fabs(fabs(row->change) - g->by) - r;
 	size_t more;
 
-	if (half <= 0)
-		return xasprintf("too close to the limit for any number of %ss", row->taken.by_ranks ? "boot" : "seed");
-	return judge_more(row, half, confidence, &more);
+	if (half > 0)
+		return judge_more(row, half, confidence, &more);
+	if (fabs(fabs(row->change) - g->by) > 0 && r > 0)
+		return xasprintf("nearer to the limit than its resolution: no number of %ss would tell", noun);
+	return xasprintf("too close to the limit for any number of %ss", noun);
 }
 
 /* Nothing to divide by: what the verdict says of the direction has to do. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A comparison as CSV (RFC 4180): every metric of every pair a line, numbers in full. */
+/* Comparisons and gates as CSV (RFC 4180): every metric of every pair a line, numbers in full. */
 #include "report/report.h"
 
 #include <math.h>
@@ -27,6 +27,13 @@ static void add_number(struct text *out, bool known, double v)
 	text_add(out, ",");
 }
 
+/* The last comma becomes the line's end. */
+static void end_line(struct text *out)
+{
+	out->s[--out->len] = '\0';
+	text_add(out, "\r\n");
+}
+
 static void add_row(struct text *out, const struct pair *pair, const struct row *row)
 {
 	const char *const names[] = { pair->base->id,
@@ -48,9 +55,7 @@ static void add_row(struct text *out, const struct pair *pair, const struct row 
 	add_field(out, verdict_names[row->verdict]);
 	add_field(out, row->reason ? row->reason : "");
 	add_field(out, row->counts ? "no" : "yes");
-	/* the last comma becomes the line's end */
-	out->s[--out->len] = '\0';
-	text_add(out, "\r\n");
+	end_line(out);
 }
 
 char *report_diff_csv(const struct comparison *c)
@@ -63,5 +68,56 @@ char *report_diff_csv(const struct comparison *c)
 	for (size_t i = 0; i < c->n_pairs; i++)
 		for (size_t k = 0; k < c->pairs[i].n_rows; k++)
 			add_row(&out, &c->pairs[i], &c->pairs[i].rows[k]);
+	return text_steal(&out);
+}
+
+static void add_check(struct text *out, const struct gate_check *c, size_t gate)
+{
+	const struct row *row = c->row;
+
+	text_add(out, "%zu,", gate);
+	add_field(out, c->gate->metric);
+	add_field(out, gate_limit_names[c->gate->limit]);
+	add_number(out, true, c->gate->by);
+	add_field(out, c->pair->base->id);
+	add_field(out, c->pair->other->id);
+	add_field(out, row->name);
+	add_field(out, row->metric->unit);
+	add_number(out, row->base.present, row->base.median);
+	add_number(out, row->other.present, row->other.median);
+	add_number(out, row->has_change, row->change);
+	add_number(out, true, c->low);
+	add_number(out, true, c->high);
+	add_field(out, gate_result_names[c->result]);
+	add_field(out, c->reason ? c->reason : "");
+	end_line(out);
+}
+
+/* A gate that selects nothing is a line too: else a reader of the table would take it for passed. */
+static void add_empty_gate(struct text *out, const struct gate *g, size_t gate)
+{
+	text_add(out, "%zu,", gate);
+	add_field(out, g->metric);
+	add_field(out, gate_limit_names[g->limit]);
+	add_number(out, true, g->by);
+	text_add(out, ",,,,,,,,,");
+	add_field(out, gate_result_names[g->result]);
+	add_field(out, g->reason);
+	end_line(out);
+}
+
+char *report_gate_csv(const struct gating *g)
+{
+	struct text out = { 0 };
+
+	text_add(&out, "gate,gate_metric,limit,by,base_cell,other_cell,metric,unit,base,other,change,low,high,result,"
+		       "reason\r\n");
+	for (size_t i = 0; i < g->n_gates; i++) {
+		if (g->gates[i].reason)
+			add_empty_gate(&out, &g->gates[i], i + 1);
+		for (size_t k = 0; k < g->n_checks; k++)
+			if (g->checks[k].gate == &g->gates[i])
+				add_check(&out, &g->checks[k], i + 1);
+	}
 	return text_steal(&out);
 }

@@ -33,6 +33,7 @@ char *report_gate_text(const struct gating *gating, bool all, bool colour);
 char *report_gate_junit(const struct gating *gating);
 char *report_gate_markdown(const struct gating *gating);
 char *report_gate_annotations(const struct gating *gating);
+char *report_gate_csv(const struct gating *gating);
 json_t *report_gate_json(const struct gating *gating);
 json_t *report_gate_check_json(const struct gate_check *check);
 /* "64k.off.faults", along an axis "off.faults: 4k -> 64k"; "4445 -> 4890, +10.0%; REASON". Owned by the caller. */

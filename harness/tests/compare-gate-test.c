@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Gates from run.json to exit code, JUnit, Markdown and annotations. Each test names the mutation it is there to catch. */
+/* Gates from run.json to exit code, JUnit, Markdown and annotations. Each test names the mutation it is there to
+ * catch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@ struct two_runs {
 
 static const struct numbers usual = { .page = 65536, .insns = 8000, .spread = 8, .boots = 3, .peak = 132 << 20 };
 
-static struct two_runs two_runs(const struct numbers *base, const struct numbers *other)
+static struct two_runs two_runs_on(enum basis basis, const struct numbers *base, const struct numbers *other)
 {
 	const struct numbers *const n[] = { base, other };
 	struct two_runs t;
@@ -31,6 +32,7 @@ static struct two_runs two_runs(const struct numbers *base, const struct numbers
 		struct cell_record cell = numbers_cell("64k", "off", n[i]);
 		struct err err = ERR_INIT;
 
+		cell.basis = basis;
 		t.dirs[i] = scratch_make();
 		run_build(t.dirs[i], &cell, 1);
 		numbers_boots(t.dirs[i], &cell, n[i]);
@@ -38,6 +40,11 @@ static struct two_runs two_runs(const struct numbers *base, const struct numbers
 		cell_record_free(&cell);
 	}
 	return t;
+}
+
+static struct two_runs two_runs(const struct numbers *base, const struct numbers *other)
+{
+	return two_runs_on(BASIS_SIMULATED, base, other);
 }
 
 static void two_runs_free(struct two_runs *t)
@@ -60,8 +67,9 @@ static struct gating *hold(const struct two_runs *t, const char *gates)
 	return gating;
 }
 
-/* 8000 instructions and 8 more with each seed's own layout, on both sides: pairs differ by exactly what is planted. Caught: a limit
- * that looks at the mean only, a direction turned round, a percentage taken for a fraction, an interval not corrected. */
+/* 8000 instructions and 8 more with each seed's own layout, on both sides: pairs differ by exactly what is planted.
+ * Caught: a limit that looks at the mean only, a direction turned round, a percentage taken for a fraction, an
+ * interval not corrected. */
 static void test_limits(void **state)
 {
 	static const struct {
@@ -118,8 +126,8 @@ static void test_limits(void **state)
 	}
 }
 
-/* One gate alone fails at 1.2% +- 0.1; among many metrics the same numbers are not enough. Caught: no correction, and a correction
- * that makes passing easier (the other gates pass all the same). */
+/* One gate alone fails at 1.2% +- 0.1; among many metrics the same numbers are not enough. Caught: no correction, and
+ * a correction that makes passing easier (the other gates pass all the same). */
 static void test_correction(void **state)
 {
 	struct numbers other = usual;
@@ -141,6 +149,40 @@ static void test_correction(void **state)
 	assert_int_equal(g->gates[1].result, GATE_PASSED);
 	gating_free(g);
 	two_runs_free(&t);
+}
+
+/* On hardware ops_per_s is better when higher: the same numbers fall by 9%, or rise by 14%. Caught: "worse" taken for
+ * "more". */
+static void test_higher_is_better(void **state)
+{
+	static const struct {
+		unsigned long long insns;
+		const char *gate;
+		enum gate_result result;
+	} table[] = {
+		{ 8800, "{\"metric\":\"ops_per_s\",\"worse_by\":\"5%\"}", GATE_FAILED },
+		{ 8800, "{\"metric\":\"ops_per_s\",\"worse_by\":\"10%\"}", GATE_PASSED },
+		{ 7000, "{\"metric\":\"ops_per_s\",\"worse_by\":\"5%\"}", GATE_PASSED },
+		{ 7000, "{\"metric\":\"ops_per_s\",\"changed_by\":\"5%\"}", GATE_FAILED },
+		{ 7000, "{\"metric\":\"ops_per_s\",\"longer_by\":\"5%\"}", GATE_NOT_JUDGED },
+		{ 8800, "{\"metric\":\"ns_per_op\",\"worse_by\":\"5%\"}", GATE_FAILED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct numbers n[2] = { usual, usual };
+		_cleanup_free_ char *gates = xasprintf("[%s]", table[i].gate);
+		struct two_runs t;
+		struct gating *g;
+
+		n[1].insns = table[i].insns;
+		t = two_runs_on(BASIS_HARDWARE, &n[0], &n[1]);
+		g = hold(&t, gates);
+		if (g->gates[0].result != table[i].result)
+			fail_msg("%zu: %s", i, gate_result_names[g->gates[0].result]);
+		gating_free(g);
+		two_runs_free(&t);
+	}
 }
 
 static size_t count_xpath(xmlDoc *doc, const char *path)
@@ -171,7 +213,7 @@ static int validate(xmlDoc *doc)
 static void test_reports(void **state)
 {
 	struct numbers other = usual;
-	_cleanup_free_ char *junit = NULL, *markdown = NULL, *annotations = NULL, *crashed = NULL;
+	_cleanup_free_ char *junit = NULL, *markdown = NULL, *annotations = NULL, *crashed = NULL, *csv = NULL;
 	struct two_runs t;
 	struct gating *g;
 	xmlDoc *doc;
@@ -203,6 +245,11 @@ static void test_reports(void **state)
 	markdown = report_gate_markdown(g);
 	assert_non_null(strstr(markdown, "**failed**"));
 	assert_non_null(strstr(markdown, "page\\_fault1.insns\\_per\\_op | 8"));
+	csv = report_gate_csv(g);
+	assert_non_null(strstr(csv, "\r\n1,insns_per_op,longer_by,0.01,64k.off.faults,64k.off.faults,"
+				    "page_fault1.insns_per_op,insns,8"));
+	assert_non_null(
+		strstr(csv, "\r\n4,nothing<&,worse_by,0.01,,,,,,,,,,failed,\"it selects no metric of any pair"));
 	annotations = report_gate_annotations(g);
 	assert_non_null(strstr(annotations, "::error title=64k.off.faults page_fault1.insns_per_op failed::"));
 	o = report_gate_json(g);
@@ -263,9 +310,9 @@ static void test_bad_gates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_correction),
-		cmocka_unit_test(test_reports),	  cmocka_unit_test(test_schema_refuses),
-		cmocka_unit_test(test_bad_gates),
+		cmocka_unit_test(test_limits),		 cmocka_unit_test(test_correction),
+		cmocka_unit_test(test_higher_is_better), cmocka_unit_test(test_reports),
+		cmocka_unit_test(test_schema_refuses),	 cmocka_unit_test(test_bad_gates),
 	};
 
 	return cmocka_run_group_tests_name("compare-gate", tests, NULL, NULL);
