@@ -24,8 +24,8 @@ struct pairing {
 
 /* ERR_CONFIG: no such axis or label (the message lists them), or only one label on it. @to: only this label is compared
  * with the base; NULL: all. */
-int pairing_make(const struct run *base, const struct run *other, const char *axis, const char *from,
-		 const char *to, struct pairing *ret, struct err *err);
+int pairing_make(const struct run *base, const struct run *other, const char *axis, const char *from, const char *to,
+		 struct pairing *ret, struct err *err);
 void pairing_free(struct pairing *pairing);
 
 #endif

@@ -50,8 +50,8 @@ json_t *report_explain_json(const struct explanation *explanation, const struct 
 char *report_recorded_text(const struct recorded *recorded, bool colour);
 char *report_memory_text(const struct memory_splits *memory, bool colour);
 
-/* What a bisection found, and its step: what moved from the parent of the first bad commit to it (NULL where there is no one
- * commit, or its parent could not be measured). */
+/* What a bisection found, and its step: what moved from the parent of the first bad commit to it (NULL where there is
+ * no one commit, or its parent could not be measured). */
 struct bisect_report {
 	const char *dir, *tree, *good, *bad; /* borrowed, as all */
 	const struct bisect_result *result;
