@@ -245,6 +245,32 @@ static void kill_after(pid_t pid, unsigned ms)
 	waitpid(pid, &status, 0);
 }
 
+/* Ctrl-C while a kernel is built: that says nothing of its commit. Caught: an interrupted make taken for a source
+ * that does not compile. */
+static void interrupted_and_resumed(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *dir = out_dir(w), *out = NULL, *slow = path_join(w->bin, "slow"),
+			    *seen = path_join(w->bin, "seen"), *journal = path_join(dir, "steps.jsonl"), *head = NULL;
+	int status = 0;
+	pid_t pid;
+
+	history(w, "fine longer longer");
+	put(w->bin, "slow", "");
+	pid = granule_start(
+		(const char *const[]){ "bisect", w->matrix, "--good", "main~2", "--bad", "main", "-o", dir, NULL });
+	for (int i = 0; i < 3000 && !path_exists(seen); i++)
+		usleep(10000);
+	assert_true(path_exists(seen));
+	assert_int_equal(kill(pid, SIGINT), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 130);
+	assert_false(path_exists(journal));
+	unlink(slow);
+	head = xasprintf("granule bisect: %s is the first bad commit", w->sha[1]);
+	expect(GRANULE(&out, "bisect", "--resume", dir), 0, &out, head);
+}
+
 /* Killed wherever it is, a moment later each time, and resumed until it is done. Caught: a half-made run, tree or
  * repository that stops the next one. */
 static void killed_and_resumed(void **state)
@@ -310,9 +336,10 @@ static void steps_for_git(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(found_and_measured), cmocka_unit_test(skipped_beside_it),
-		cmocka_unit_test(wrong_questions),    cmocka_unit_test(the_host_fails),
-		cmocka_unit_test(killed_and_resumed), cmocka_unit_test(steps_for_git),
+		cmocka_unit_test(found_and_measured),	   cmocka_unit_test(skipped_beside_it),
+		cmocka_unit_test(wrong_questions),	   cmocka_unit_test(the_host_fails),
+		cmocka_unit_test(interrupted_and_resumed), cmocka_unit_test(killed_and_resumed),
+		cmocka_unit_test(steps_for_git),
 	};
 
 	return cmocka_run_group_tests_name("bisect-pipeline", tests, setup, teardown);

@@ -165,9 +165,9 @@ static void other_codes(void **state)
 	assert_int_equal(hold(f, f->dead, "fine"), 4);
 	assert_int_equal(hold(f, f->dead, "longer"), 1);
 	assert_int_equal(hold(f, f->dead, "wobbly"), 4);
-	assert_int_equal(GRANULE(NULL, "gate", f->run, "-o", "/nonexistent/x"), 3);
-	assert_int_equal(GRANULE(NULL, "gate", f->run, "--gates", "/nonexistent.yaml"), 2);
-	assert_int_equal(GRANULE(NULL, "gate", "/nonexistent"), 2);
+	assert_int_equal(GRANULE(NULL, "gate", f->run, "-o", "/proc/nonexistent/x"), 3);
+	assert_int_equal(GRANULE(NULL, "gate", f->run, "--gates", "/proc/nonexistent.yaml"), 2);
+	assert_int_equal(GRANULE(NULL, "gate", "/proc/nonexistent"), 2);
 	assert_int_equal(GRANULE(NULL, "gate"), 2);
 	assert_int_equal(GRANULE(NULL, "gate", f->run, "--format", "pdf"), 2);
 	assert_int_equal(GRANULE(NULL, "gate", f->run, "--annotate", "nobody"), 2);

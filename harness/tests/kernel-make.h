@@ -11,7 +11,8 @@
 #include "base/mem.h"
 #include "tests/pipeline.h"
 
-/* What granule asks of make: alldefconfig and Image. $0's folder has a file `full` while the host's disk is. */
+/* What granule asks of make: alldefconfig and Image. $0's folder has a file `full` while the host's disk is, and
+ * `slow` while it takes half a minute to build; then it leaves `seen`. */
 static const char kernel_make_text[] =
 	"#!/bin/sh\n"
 	"for a in \"$@\"; do\n"
@@ -21,6 +22,7 @@ static const char kernel_make_text[] =
 	"done\n"
 	"[ \"$last\" = alldefconfig ] && exec cp \"$all\" \"$obj/$dot\"\n"
 	"[ -e \"${0%/*}/full\" ] && { echo 'cc1: error: No space left on device'; exit 2; }\n"
+	"[ -e \"${0%/*}/slow\" ] && touch \"${0%/*}/seen\" && sleep 30\n"
 	"how=$(cat \"$tree/kernel\")\n"
 	"[ \"$how\" = broken ] && { echo 'mm/memory.c:1:1: error: broken'; exit 2; }\n"
 	"mkdir -p \"$obj/arch/arm64/boot\"\n"
