@@ -165,6 +165,18 @@ static char *first_line(const char *text)
 	return xstrndup(text, strcspn(text, "\n"));
 }
 
+/* What a build says, in one line: the compiler's first error too, where there is one below. */
+static char *build_reason(const char *text)
+{
+	_cleanup_free_ char *first = first_line(text), *error = NULL;
+	const char *at = strstr(text + strlen(first), "error:"), *line = at;
+
+	while (line && line > text && line[-1] != '\n')
+		line--;
+	error = line ? first_line(line + strspn(line, " ")) : NULL;
+	return error ? xasprintf("%s: %s", first, error) : steal_ptr(first);
+}
+
 static json_t *run_header(const struct bench *b, const char *commit)
 {
 	json_t *o = json_deep_copy(b->header);
@@ -190,7 +202,7 @@ static int make_run(struct bench *b, const char *commit, const char *dir, struct
 	    plan_build(plan, b->progress, b->progress_ctx, &why) < 0) {
 		if (why.kind != ERR_BUILD && (why.kind != ERR_CONFIG || !strcmp(commit, b->good)))
 			return err_set(err, why.kind, "%s", why.msg);
-		*ret_reason = first_line(why.msg);
+		*ret_reason = build_reason(why.msg);
 		return 0;
 	}
 	if (!plan->n_runnable) {

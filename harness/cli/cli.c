@@ -161,6 +161,17 @@ void cli_show_build(void *ctx, const char *what, double fraction, int eta_s)
 	b->last_tenth = tenth;
 }
 
+char *cli_default_output(const char *prefix, const struct matrix *matrix)
+{
+	time_t now = time(NULL);
+	char when[32];
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
+	return xasprintf("results/%s%s-%s", prefix, matrix->name, when);
+}
+
 json_t *cli_run_header(const struct matrix *matrix)
 {
 	char sha256[SHA256_HEX_SIZE], when[32];

@@ -81,6 +81,9 @@ struct schedule_options cli_schedule_options(const struct host_caps *caps, unsig
 /* The result cache for @schedule, or NULL with the reason on standard error; reuse_close(). */
 struct reuse *cli_open_reuse(const struct host_caps *caps, const struct schedule_options *schedule, bool fresh);
 
+/* results/PREFIXMATRIX-TIME; owned by the caller. */
+char *cli_default_output(const char *prefix, const struct matrix *matrix);
+
 /* What run.json says of a run of @matrix beside its cells; owned by the caller. */
 json_t *cli_run_header(const struct matrix *matrix);
 

@@ -232,17 +232,6 @@ static int write_request(const struct job *j, struct err *err)
 	return file_write_atomic(path, text, strlen(text), err);
 }
 
-static char *default_output(const struct matrix *matrix)
-{
-	time_t now = time(NULL);
-	char when[32];
-	struct tm tm;
-
-	localtime_r(&now, &tm);
-	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
-	return xasprintf("results/bisect-%s-%s", matrix->name, when);
-}
-
 /* From the command line into bisect.json, before anything is built. */
 static int ask(struct job *j, struct err *err)
 {
@@ -256,7 +245,7 @@ static int ask(struct job *j, struct err *err)
 	    resolve(kernel->git, "--bad", a->bad, &j->bad, err) < 0)
 		return -1;
 	j->tree = xstrdup(kernel->git);
-	j->dir = a->output ? path_absolute(a->output) : default_output(j->matrix);
+	j->dir = a->output ? path_absolute(a->output) : cli_default_output("bisect-", j->matrix);
 	j->request = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "schema", BISECT_SCHEMA, "creator",
 			       "granule " GRANULE_VERSION, "matrix", path, "kernel", kernel->label, "tree", j->tree,
 			       "good", j->good, "bad", text_or_null(j->bad), "only", text_or_null(a->only), "gates",

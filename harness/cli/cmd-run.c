@@ -133,17 +133,6 @@ static const struct argp argp = {
 	NULL
 };
 
-static char *default_output(const struct matrix *matrix)
-{
-	time_t now = time(NULL);
-	char when[32];
-	struct tm tm;
-
-	localtime_r(&now, &tm);
-	strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
-	return xasprintf("results/%s-%s", matrix->name, when);
-}
-
 /* results/latest names the newest run, for commands typed by hand. */
 static void link_latest(const char *dir)
 {
@@ -175,7 +164,7 @@ static void print_basis(const struct cell_record *cells, size_t n)
 static int make_run(const struct run_args *args, struct cli_plan *cli, json_t *calibration, struct run **ret_run,
 		    struct err *err)
 {
-	_cleanup_free_ char *dir = args->output ? xstrdup(args->output) : default_output(cli->matrix);
+	_cleanup_free_ char *dir = args->output ? xstrdup(args->output) : cli_default_output("", cli->matrix);
 	struct build_progress progress = { .plain = !isatty(STDERR_FILENO) || getenv("CI"), .quiet = args->quiet };
 	json_t *header = cli_run_header(cli->matrix);
 	int rc = plan_build(cli->plan, cli_show_build, &progress, err);

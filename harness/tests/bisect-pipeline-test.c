@@ -31,6 +31,7 @@ static const char matrix_text[] = "matrix: b\n"
 				  "kernels:\n"
 				  "  64k: { git: linux, pages: 64K }\n"
 				  "  other: { image: Image-64k }\n"
+				  "  debian: { source: linux-source-6.12, suite: trixie, pages: 64K }\n"
 				  "workloads:\n"
 				  "  w: { null: { cost: 100000 } }\n"
 				  "trials: { seeds: 3, warmups: 0, samples: 1 }\n"
@@ -153,6 +154,21 @@ static void found_and_measured(void **state)
 	assert_string_equal(head, " M kernel\n");
 }
 
+/* A kernel of a Debian source, with the commits of a tree; a metric in place of the matrix's gates; JSON alone. */
+static void of_another_tree(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *dir = out_dir(w), *out = NULL, *want = NULL;
+	int code;
+
+	history(w, "longer longer fine fine fine");
+	/* shorter is a change, too: the matrix's own gate would not mind */
+	code = GRANULE(&out, "bisect", w->matrix, "--kernel", "debian", "--tree", w->repo, "--good", w->sha[0], "--bad",
+		       w->sha[4], "--metric", "cost_*", "--changed-by", "1%", "-q", "--format", "json", "-o", dir);
+	want = xasprintf("\"commit\": \"%s\"", w->sha[2]);
+	expect(code, 0, &out, want);
+}
+
 /* What cannot be told apart is said to be several. */
 static void skipped_beside_it(void **state)
 {
@@ -165,6 +181,7 @@ static void skipped_beside_it(void **state)
 	ASSERT_SCHEMA_FILE(result);
 	expect(code, 5, &out, "the first bad commit is one of 4;");
 	expect(code, 5, &out, ": kernels.64k: building git ");
+	expect(code, 5, &out, ": mm/memory.c:1:1: error: broken");
 	expect(code, 5, &out, "c4: dead");
 	expect(code, 5, &out, "boot-failed: agent: no hello in");
 	expect(code, 5, &out, "skip: unclear: 64k.default.w null.cost_insns: ");
@@ -190,7 +207,7 @@ static void wrong_questions(void **state)
 		{ { "--good", "main", "--bad", "main~3" }, 2, "Maybe you mistook good and bad revs?" },
 		{ { "--good", "nosuch", "--bad", "main" }, 2, "--good: commit: " },
 		{ { "--good", "main~3", "--bad", "main", "--kernel", "other" }, 2, "is not of a git tree" },
-		{ { "--good", "main~3", "--bad", "main", "--kernel", "32k" }, 2, "it has 64k, other" },
+		{ { "--good", "main~3", "--bad", "main", "--kernel", "32k" }, 2, "it has 64k, other, debian" },
 		{ { "--good", "main~3", "--bad", "main", "--metric", "nosuch", "--longer-by", "1%" },
 		  2,
 		  "selects no metric" },
@@ -336,10 +353,10 @@ static void steps_for_git(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(found_and_measured),	   cmocka_unit_test(skipped_beside_it),
-		cmocka_unit_test(wrong_questions),	   cmocka_unit_test(the_host_fails),
-		cmocka_unit_test(interrupted_and_resumed), cmocka_unit_test(killed_and_resumed),
-		cmocka_unit_test(steps_for_git),
+		cmocka_unit_test(found_and_measured), cmocka_unit_test(of_another_tree),
+		cmocka_unit_test(skipped_beside_it),  cmocka_unit_test(wrong_questions),
+		cmocka_unit_test(the_host_fails),     cmocka_unit_test(interrupted_and_resumed),
+		cmocka_unit_test(killed_and_resumed), cmocka_unit_test(steps_for_git),
 	};
 
 	return cmocka_run_group_tests_name("bisect-pipeline", tests, setup, teardown);
