@@ -425,6 +425,7 @@ static bool seen_before(const struct gating *step, size_t i)
 static int explain_step(const struct job *j, struct run *const runs[2], const struct gating *step, struct err *err)
 {
 	struct schedule_options schedule = cli_schedule_options(&j->caps, 1);
+	const struct explain_wants wants = { 0 };
 
 	schedule.quiet = j->args->quiet;
 	for (size_t i = 0; i < step->n_checks; i++) {
@@ -435,9 +436,9 @@ static int explain_step(const struct job *j, struct run *const runs[2], const st
 
 		if (c->result != GATE_FAILED || seen_before(step, i))
 			continue;
-		if (explain(&base, &other, 1, &schedule, &e, err) < 0)
+		if (explain(&base, &other, 1, &wants, &schedule, &e, err) < 0)
 			return err_wrap(err, "--why");
-		text = report_explain_text(e, false, isatty(STDOUT_FILENO));
+		text = report_explain_text(e, false, cli_colour());
 		printf("\n%s", text);
 	}
 	return 0;

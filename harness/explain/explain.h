@@ -59,14 +59,16 @@ struct explain_side {
 	const struct cell_record *cell;
 };
 
-/* Boot @boot of both cells again, counted, and keep the counts beside the recorded boots. @options: as for any schedule. ERR_CONFIG: a cell that is not sealed or has no
- * System.map, a boot that is not ok; ERR_HOST: the plugin or QEMU; ERR_GUEST: the repeated boot is not the recorded
- * one. */
-/* What is wanted beside functions. ERR_CONFIG too if neither kernel has that function, or one has no debug information (explain/inlines.h). */
+/* What is wanted beside functions. */
 struct explain_wants {
 	const char *callee; /* a function of the kernel whose callers are wanted, or NULL */
 	bool inlines;	    /* "add_one (in outer)" apart from what is outer's own */
 };
+
+/* Boot @boot of both cells again, counted, and keep the counts beside the recorded boots. @options: as for any schedule.
+ * ERR_CONFIG: a cell that is not sealed or has no System.map, a boot that is not ok, a callee that neither kernel has, no
+ * debug information for inlines (explain/inlines.h); ERR_HOST: the plugin or QEMU; ERR_GUEST: the repeated boot is not
+ * the recorded one. */
 int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
 	    const struct explain_wants *wants, const struct schedule_options *options, struct explanation **ret,
 	    struct err *err);
