@@ -12,6 +12,7 @@
 #include "compare/judge.h"
 #include "compare/pairing.h"
 #include "compare/unseen.h"
+#include "stat/counts.h"
 #include "stat/stat.h"
 #include "workloads/workload.h"
 
@@ -280,6 +281,23 @@ static void take_qemu(struct comparison *c, const struct cell_data *data)
 		c->qemu = xstrdup(json_string_value(version));
 }
 
+/* A kernel that crashes one boot in three has nothing to show in its numbers, for those are of the other two. */
+static void count_failures(struct pair *pair, const struct cell_data *base, const struct cell_data *other)
+{
+	const struct cell_data *const sides[] = { base, other };
+
+	for (size_t side = 0; side < ARRAY_SIZE(sides); side++)
+		for (size_t i = 0; i < sides[side]->n_boots; i++) {
+			const struct boot_data *b = &sides[side]->boots[i];
+
+			if (outcome_owed(b->outcome) || b->outcome == OUTCOME_UNSUPPORTED)
+				continue;
+			pair->n_ended[side]++;
+			pair->n_failed[side] += !b->measured;
+		}
+	pair->failed_p = stat_fisher(pair->n_failed[0], pair->n_ended[0], pair->n_failed[1], pair->n_ended[1]);
+}
+
 static void compare_pair(struct comparison *c, const char *name, size_t arm, const struct cell_data *base,
 			 const struct cell_data *other)
 {
@@ -293,6 +311,7 @@ static void compare_pair(struct comparison *c, const char *name, size_t arm, con
 	add_rows(c, pair, &facts, base, other);
 	correct_rows(c, pair);
 	count_seeds(c, pair, base, other);
+	count_failures(pair, base, other);
 	add_kernels(c, arm, base->cell, other->cell);
 	c->basis_seen[base->cell->basis] = c->basis_seen[other->cell->basis] = true;
 	take_qemu(c, base);

@@ -95,8 +95,12 @@ struct pair {
 	const struct cell_record *base, *other; /* borrowed from the runs */
 	size_t n_pairs;				/* seeds that are ok on both sides */
 	size_t n_samples;			/* of a boot, at most */
-	size_t n_corrected;			/* rows that claims of change are corrected for (judge.h) */
-	struct row *rows;			/* owned; per phase, in order of appearance */
+	/* boots of either side that came to an end which the guest decided, how many of them did not measure, and Fisher's
+	 * exact p that both sides fail equally often; 1 where neither did */
+	size_t n_ended[2], n_failed[2];
+	double failed_p;
+	size_t n_corrected; /* rows that claims of change are corrected for (judge.h) */
+	struct row *rows;   /* owned; per phase, in order of appearance */
 	size_t n_rows;
 };
 

@@ -137,7 +137,7 @@ static void *load_some(void *arg)
 static int load_rest(const struct run *run, struct cell_data *data, size_t first, struct err *err)
 {
 	size_t left = data->n_boots + 1 - first, n = (size_t)sysconf(_SC_NPROCESSORS_ONLN), started = 1;
-	struct loading all[THREADS_MOST];
+	struct loading all[THREADS_MOST] = { 0 };
 	pthread_t threads[THREADS_MOST];
 	int rc = 0;
 

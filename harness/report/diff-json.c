@@ -88,10 +88,13 @@ static json_t *pair_json(const struct pair *pair)
 
 	for (size_t i = 0; i < pair->n_rows; i++)
 		json_array_append_new(rows, row_json(&pair->rows[i]));
-	return json_pack("{ss,sI,ss,ss,ss,ss,sI,sI,sI,so}", "name", pair->name, "arm", (json_int_t)pair->arm, "base",
-			 pair->base->id, "other", pair->other->id, "base_basis", basis_names[pair->base->basis],
-			 "other_basis", basis_names[pair->other->basis], "seeds", (json_int_t)pair->n_pairs, "samples",
-			 (json_int_t)pair->n_samples, "corrected_for", (json_int_t)pair->n_corrected, "metrics", rows);
+	return json_pack("{ss,sI,ss,ss,ss,ss,sI,sI,sI,s{sI,sI,sI,sI,sf},so}", "name", pair->name, "arm",
+			 (json_int_t)pair->arm, "base", pair->base->id, "other", pair->other->id, "base_basis",
+			 basis_names[pair->base->basis], "other_basis", basis_names[pair->other->basis], "seeds",
+			 (json_int_t)pair->n_pairs, "samples", (json_int_t)pair->n_samples, "corrected_for",
+			 (json_int_t)pair->n_corrected, "failed_boots", "base", (json_int_t)pair->n_failed[0],
+			 "of_base", (json_int_t)pair->n_ended[0], "other", (json_int_t)pair->n_failed[1], "of_other",
+			 (json_int_t)pair->n_ended[1], "p", pair->failed_p, "metrics", rows);
 }
 
 static void add_lists(const struct comparison *c, json_t *o)

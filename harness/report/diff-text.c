@@ -373,6 +373,9 @@ static void add_pair(const struct comparison *c, const struct pair *pair, bool a
 		text_add(out, "%s\n", pair->name);
 	else
 		text_wrap(out, "", pair->name, REPORT_WIDTH);
+	if (pair->n_failed[0] + pair->n_failed[1])
+		text_add(out, "  failed boots: %zu of %zu -> %zu of %zu (Fisher's exact p %.2g)\n", pair->n_failed[0],
+			 pair->n_ended[0], pair->n_failed[1], pair->n_ended[1], pair->failed_p);
 	if (!pair->n_pairs) {
 		text_add(out, "  no %s is ok on both sides\n", only_hardware(c) ? "boot" : "seed");
 		return;
