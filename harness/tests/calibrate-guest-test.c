@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Calibration of a real 64K guest: one instruction in a fault is found above the floor, a build that only moves code is not,
- * and what moves with khugepaged's timer is timed. Needs linux-source-6.12 (trixie, micro, 64K) as layout 1 to 4 and the
- * kernels of matrices/planted.yaml in the cache; a test builds none, and skips with the reason. */
+/* Calibration of a real 64K guest: one instruction in a fault is found above the floor, a build that only moves code
+ * is not, and what moves with khugepaged's timer is timed. Needs linux-source-6.12 (trixie, micro, 64K) as layout 1
+ * to 4 and the kernels of matrices/planted.yaml in the cache; a test builds none, and skips with the reason. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,18 +45,6 @@ static void free_json(json_t **v)
 	json_decref(*v);
 }
 
-static bool all_built(const char *matrix)
-{
-	_cleanup_free_ char *list = NULL;
-
-	if (GRANULE(&list, "list", matrix) != 0)
-		fail_msg("%s", list);
-	if (!strstr(list, "to be built"))
-		return true;
-	printf("skipped: kernels of %s are not in the cache:\n%s", matrix, list);
-	return false;
-}
-
 static int setup(void **state)
 {
 	struct guest_fixture *f;
@@ -67,8 +55,9 @@ static int setup(void **state)
 	if (!f->why_not) {
 		_cleanup_free_ char *matrix = scratch_write(f->dir, "layouts.yaml", kernels_text, strlen(kernels_text));
 
-		if (!all_built(matrix) || !all_built(PLANTED))
-			f->why_not = xstrdup("kernels are missing");
+		f->why_not = guest_kernels(matrix);
+		if (!f->why_not)
+			f->why_not = guest_kernels(PLANTED);
 	}
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the instruction clock does not see gets no claim about speed: matrices/controls.yaml in real guests. Needs its kernels in the
- * cache, where `granule images build matrices/controls.yaml` puts them; skips with the reason where they are not. */
+/* What the instruction clock does not see gets no claim about speed: matrices/controls.yaml in real guests. Needs its
+ * kernels in the cache, where `granule images build matrices/controls.yaml` puts them; skips with the reason where
+ * they are not. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,23 +25,6 @@
 static void free_json(json_t **v)
 {
 	json_decref(*v);
-}
-
-/* The kernels are there and guests run, else why not. Owned. */
-static char *why_not_here(void)
-{
-	_cleanup_free_ char *list = NULL, *kernel = NULL;
-	char *why_not = NULL;
-
-	kernel = guest_kernel(65536, &why_not);
-	if (!kernel)
-		return why_not;
-	if (GRANULE(&list, "list", MATRIX) != 0)
-		fail_msg("%s", list);
-	if (!strstr(list, "to be built"))
-		return NULL;
-	printf("skipped: kernels of " MATRIX " are not in the cache (`granule images build " MATRIX "` builds them)\n");
-	return xstrdup("kernels are missing");
 }
 
 static const char *text_of(const json_t *o, const char *key)
@@ -75,11 +59,11 @@ static double check_pair(const json_t *pair, const char *kernel)
 	return change;
 }
 
-/* Caught: a TLBI that is shown as more (or less) than its instructions, a time called better or worse, a diff that does not
- * say what it is blind to. */
+/* Caught: a TLBI that is shown as more (or less) than its instructions, a time called better or worse, a diff that
+ * does not say what it is blind to. */
 static void nothing_is_said_of_speed(void **state)
 {
-	char *why_not = why_not_here(), *dir;
+	char *why_not = guest_kernels(MATRIX), *dir;
 	bool here = !why_not;
 	_cleanup_free_ char *run = NULL, *out = NULL, *json = NULL, *text = NULL;
 	_cleanup_(free_json) json_t *diff = NULL;

@@ -201,3 +201,19 @@ char *run_digest(const char *run_dir)
 	run_free(run);
 	return text_steal(&lines);
 }
+
+char *guest_kernels(const char *matrix)
+{
+	_cleanup_free_ char *list = NULL, *kernel = NULL;
+	char *why_not = NULL;
+
+	kernel = guest_kernel(65536, &why_not);
+	if (!kernel)
+		return why_not;
+	if (GRANULE(&list, "list", matrix) != 0)
+		fail_msg("%s", list);
+	if (!strstr(list, "to be built"))
+		return NULL;
+	printf("skipped: kernels of %s are not in the cache (`granule images build %s` builds them)\n", matrix, matrix);
+	return xstrdup("kernels are missing");
+}

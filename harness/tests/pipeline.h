@@ -25,6 +25,10 @@ char *scratch_image(const char *dir, const char *name, unsigned int page_bytes);
  * $GRANULE_REQUIRE_GUESTS set that fails the test instead. Both owned by the caller. */
 char *guest_kernel(uint64_t page_bytes, char **ret_why_not);
 
+/* Why guests of the kernels of @matrix cannot run here, 64K ones among them: as above, or one of them is not built, which
+ * is printed; or NULL. Owned by the caller. */
+char *guest_kernels(const char *matrix);
+
 /* A group's state for tests of real guests: a scratch folder, and why 64K guests cannot run here, or NULL. */
 struct guest_fixture {
 	char *dir, *why_not; /* owned */

@@ -44,23 +44,6 @@ static void free_json(json_t **v)
 	json_decref(*v);
 }
 
-/* The kernels are there and guests run, else why not. Owned. */
-static char *why_not_here(void)
-{
-	_cleanup_free_ char *list = NULL, *kernel = NULL;
-	char *why_not = NULL;
-
-	kernel = guest_kernel(65536, &why_not);
-	if (!kernel)
-		return why_not;
-	if (GRANULE(&list, "list", MATRIX) != 0)
-		fail_msg("%s", list);
-	if (!strstr(list, "to be built"))
-		return NULL;
-	printf("skipped: kernels of " MATRIX " are not in the cache (`granule images build " MATRIX "` builds them)\n");
-	return xstrdup("kernels are missing");
-}
-
 static json_t *metric_of(json_t *diff, const char *kernel, const char *name)
 {
 	size_t arm, i, k;
@@ -102,7 +85,7 @@ static void check(json_t *diff, const struct planted *p)
 /* Caught: a change that is not found, one of the wrong size, one that is found where only addresses moved. */
 static void what_is_planted_is_found(void **state)
 {
-	char *why_not = why_not_here(), *dir;
+	char *why_not = guest_kernels(MATRIX), *dir;
 	bool here = !why_not;
 	_cleanup_(free_json) json_t *diff = NULL;
 	_cleanup_free_ char *run = NULL, *out = NULL, *text = NULL;
