@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The charts, by Observable Plot. Colours are the style sheet's, so that light, dark and print differ there only; what a
-// colour says is also said by a sign or a filled form.
+// The charts, by Observable Plot. Colours are the style sheet's, so that light, dark and print differ there only; what
+// a colour says is also said by a sign or a filled form.
 import {axisX, axisY, barX, dot, gridX, gridY, link, lineY, plot, ruleX, ruleY, text} from "@observablehq/plot";
 import {change, number} from "./format.js";
 import {verdictOf} from "./data.js";
@@ -76,7 +76,12 @@ function decades(low, high) {
 }
 
 const ticksOf = (unit, low, high, n) => (unit === "bytes" ? byteTicks(low, high, n) : n);
-const ratioTick = (r) => (r === 1 ? "0" : change(Math.round((r - 1) * 1e6) / 1e6));
+const ratioTick = (r) =>
+	r === 1
+		? "0"
+		: change(Math.round((r - 1) * 1e6) / 1e6).replace(/\.?0+%$/, (zeros, at, text) =>
+				text.includes(".") ? "%" : zeros,
+			);
 
 // Dots with intervals, one line a cell: items [{name, value}]. The band is the smallest change that matters.
 export function changesChart(items, effect, width) {
@@ -234,7 +239,7 @@ export function trendChart(items, runs, effect, width) {
 			ruleY([1], {stroke: "var(--axis)"}),
 			axisX({label: null, tickFormat: (i) => cut(runs[i]), tickSize: 3}),
 			axisY({label: "↑ change against the first run", tickFormat: ratioTick, tickSize: 3}),
-			lineY(points, {
+			lineY([...items.map((d) => ({name: d.name, arm: -1, value: {change: 0}})), ...points], {
 				x: (p) => p.arm + 1,
 				y: (p) => 1 + p.value.change,
 				z: "name",
@@ -275,15 +280,17 @@ export function trendChart(items, runs, effect, width) {
 	});
 }
 
-// Of labels that would lie on each other, the first.
+// Of labels that would lie on each other, the first, which counts the others.
 function spaced(labels, height) {
 	const ratios = labels.map((d) => 1 + d.p.value.change),
 		room = ((Math.max(...ratios) - Math.min(...ratios)) * 14) / height;
 	const kept = [];
 
 	for (const d of [...labels].sort((a, b) => b.p.value.change - a.p.value.change))
-		if (!kept.length || kept[kept.length - 1].p.value.change - d.p.value.change > room) kept.push(d);
-	return kept;
+		if (!kept.length || kept[kept.length - 1].p.value.change - d.p.value.change > room)
+			kept.push({...d, more: 0});
+		else kept[kept.length - 1].more++;
+	return kept.map((d) => (d.more ? {...d, name: `${d.name} and ${d.more} more`} : d));
 }
 
 // Memory against cost, base (hollow) and other (filled) of a cell joined.

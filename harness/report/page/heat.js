@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The overview: cells by primary metrics, as a table whose fields say the verdict by colour and by sign. Only the rows in
-// sight are in the document, so that a thousand cells scroll as ten do.
+// The overview: cells by primary metrics, as a table whose fields say the verdict by colour and by sign. Only the rows
+// in sight are in the document, so that a thousand cells scroll as ten do.
 import {breakable, h} from "./dom.js";
 import {change, interval, number, plural} from "./format.js";
 import {verdictOf} from "./data.js";

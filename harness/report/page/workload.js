@@ -166,9 +166,16 @@ export class WorkloadView {
 
 			// in several arms the base is one cell: once
 			if (!seen.has(pair.base))
-				rows.push({name: show ? name : `${name} ${short(arms[pair.arm].base)}`, parts: make(pair, "base")});
+				rows.push({
+					name: show ? name : `${name} ${short(arms[pair.arm].base)}`,
+					parts: make(pair, "base"),
+				});
 			seen.add(pair.base);
-			if (!show) rows.push({name: `${name} ${short(arms[pair.arm].other)}`, parts: make(pair, "other")});
+			if (!show)
+				rows.push({
+					name: `${name} ${short(arms[pair.arm].other)}`,
+					parts: make(pair, "other"),
+				});
 		}
 		return rows.filter((r) => r.parts.some((p) => p.v > 0));
 	}
