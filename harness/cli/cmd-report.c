@@ -122,6 +122,29 @@ static void gathered_free(struct gathered *g)
 	free(g->explanations);
 }
 
+/* Has a phase what the page draws? It is given by hand, and one that lacks something would take the whole page with it. */
+static bool phases_valid(const json_t *phases)
+{
+	const json_t *phase, *f;
+	size_t i, k;
+
+	json_array_foreach(phases, i, phase)
+	{
+		if (!json_is_string(json_object_get(phase, "phase")) ||
+		    !json_is_number(json_object_get(json_object_get(phase, "base"), "insns_per_op")) ||
+		    !json_is_number(json_object_get(json_object_get(phase, "other"), "insns_per_op")) ||
+		    !json_is_array(json_object_get(phase, "functions")))
+			return false;
+		json_array_foreach(json_object_get(phase, "functions"), k, f)
+		{
+			if (!json_is_string(json_object_get(f, "name")) ||
+			    !json_is_number(json_object_get(f, "base")) || !json_is_number(json_object_get(f, "other")))
+				return false;
+		}
+	}
+	return json_is_array(phases);
+}
+
 static json_t *explanation_load(const char *path, struct err *err)
 {
 	_cleanup_free_ char *text = NULL;
@@ -133,10 +156,11 @@ static json_t *explanation_load(const char *path, struct err *err)
 	o = json_loads(text, JSON_REJECT_DUPLICATES, &why);
 	if (!o)
 		err_set(err, ERR_CONFIG, "%s:%d:%d: %s", path, why.line, why.column, why.text);
-	else if (json_is_array(json_object_get(o, "phases")))
+	else if (phases_valid(json_object_get(o, "phases")))
 		return o;
 	else
-		err_set(err, ERR_CONFIG, "%s: no output of `granule explain --format json`: it has no \"phases\"",
+		err_set(err, ERR_CONFIG,
+			"%s: no output of `granule explain --format json`: \"phases\" is not there or not complete",
 			path);
 	json_decref(o);
 	return NULL;
@@ -195,8 +219,12 @@ static int write_out(const struct report_args *a, const struct text *out, struct
 {
 	const char *path = a->output ? a->output : a->json ? "-" : "report.html";
 
-	if (strcmp(path, "-"))
-		return file_write(path, out->s, out->len, err);
+	if (strcmp(path, "-")) {
+		if (file_write(path, out->s, out->len, err) < 0)
+			return -1;
+		printf("report: %s\n", path);
+		return 0;
+	}
 	if (fwrite(out->s, 1, out->len, stdout) == out->len && fflush(stdout) == 0)
 		return 0;
 	return err_set(err, ERR_HOST, "standard output does not take the page: %m");

@@ -301,6 +301,8 @@ static void test_usage(void **state)
 {
 	const struct fixture *f = *state;
 	_cleanup_free_ char *bad = scratch_write(f->dir, "bad.json", "{\n \"phases\": [,]\n}", 18);
+	static const char lacking[] = "{\"phases\":[{\"phase\":\"p\",\"functions\":[]}]}";
+	_cleanup_free_ char *half = scratch_write(f->dir, "half.json", lacking, strlen(lacking));
 	_cleanup_free_ char *none = scratch_write(f->dir, "none.json", "{}", 2),
 			    *program = granule_program_path("granule");
 	_cleanup_free_ char *copy = path_join(f->dir, "granule"), *out = NULL;
@@ -317,6 +319,12 @@ static void test_usage(void **state)
 	free(steal_ptr(out));
 	assert_int_equal(GRANULE(&out, "report", f->run, "--format", "json", "--explain", none), 2);
 	assert_non_null(strstr(out, "no output of `granule explain"));
+	free(steal_ptr(out));
+	assert_int_equal(GRANULE(&out, "report", f->run, "--format", "json", "--explain", half), 2);
+	assert_non_null(strstr(out, "not complete"));
+	free(steal_ptr(out));
+	assert_int_equal(GRANULE(&out, "report", f->run, "--format", "json", "-o", "/nowhere/at/all.json"), 3);
+	assert_non_null(strstr(out, "/nowhere/at/all.json"));
 	free(steal_ptr(out));
 	/* a granule with no page beside it */
 	char *const cp[] = { (char *)"cp", program, copy, NULL };
