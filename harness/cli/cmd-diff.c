@@ -20,7 +20,8 @@ struct diff_args {
 enum { KEY_ALONG = 256, KEY_FROM, KEY_TO, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT, KEY_FLOOR, KEY_EXPLAIN };
 
 static const struct argp_option options[] = {
-	{ "along", KEY_ALONG, "AXIS", 0, "Compare within one run along AXIS: kernels, folios, workloads, storages or limit", 0 },
+	{ "along", KEY_ALONG, "AXIS", 0,
+	  "Compare within one run along AXIS: kernels, folios, workloads, storages or limit", 0 },
 	{ "from", KEY_FROM, "LABEL", 0, "The base on that axis (default: the first of the matrix)", 0 },
 	{ "to", KEY_TO, "LABEL", 0, "Compare only this one with it (default: every other one)", 0 },
 	{ "effect", KEY_EFFECT, "PERCENT", 0, "The smallest change that matters (default: 1%)", 0 },

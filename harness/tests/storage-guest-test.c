@@ -123,7 +123,7 @@ static void memory_is_the_devices(void **state)
 		skip();
 	run = run_matrix(
 		f, "memory",
-		"matrix: memory\nguest: { memory: 2GiB, accel: simulated, timeout: 300 }\n" KERNEL(
+		"matrix: memory\nguest: { memory: 3GiB, accel: simulated, timeout: 300 }\n" KERNEL(
 			"64K") "trials: { seeds: 1, warmups: 1, samples: 1 }\nstorages:\n"
 			       "  none: { where: tmpfs, size: 64MiB }\n"
 			       "  small: { where: null_blk, fs: ext4, size: 64MiB, latency_us: 80 }\n"
