@@ -115,7 +115,8 @@ json_t *root_definition(const struct root *root)
 /* What agent/root.c mounts: options of the kernel, built in. */
 char *root_unsupported(const char *config)
 {
-	static const char *const options[] = { "EROFS_FS", "EROFS_FS_ZIP", "OVERLAY_FS", "BLK_DEV_LOOP", "TMPFS_XATTR" };
+	static const char *const options[] = { "EROFS_FS", "EROFS_FS_ZIP", "OVERLAY_FS", "BLK_DEV_LOOP",
+					       "TMPFS_XATTR" };
 	_cleanup_free_ char *text = NULL;
 
 	if (!config || file_read(config, CONFIG_BYTES_MAX, &text, NULL, NULL) < 0)
