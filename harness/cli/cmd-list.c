@@ -70,6 +70,12 @@ static void print_kernels(const struct plan *plan)
 			       : m->kernels[i].package ? "  (to be fetched)"
 						       : "  (to be built)");
 	}
+	for (size_t i = 0; i < plan->roots.n; i++) {
+		const struct root *root = &plan->roots.v[i];
+		_cleanup_free_ char *what = root->ready ? rootfs_describe(&root->entry) : NULL;
+
+		printf("root of %s  %s\n", root->name, what ? what : "(to be made)");
+	}
 }
 
 static void print_cost(const struct plan *plan)
