@@ -65,7 +65,7 @@ static void add_found(const struct bisect_report *report, struct text *out)
 		add_line(out, "parent", parent);
 	}
 	if (step)
-		add_line(out, "to good", step->reason);
+		add_line(out, "vs good", step->reason);
 	if (report->step)
 		add_moved(report->step, out);
 }
