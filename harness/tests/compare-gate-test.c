@@ -176,6 +176,7 @@ static void test_higher_is_better(void **state)
 		struct gating *g;
 
 		n[1].insns = table[i].insns;
+		n[0].boots = n[1].boots = 6; /* ranks take four a side */
 		t = two_runs_on(BASIS_HARDWARE, &n[0], &n[1]);
 		g = hold(&t, gates);
 		if (g->gates[0].result != table[i].result)
