@@ -150,6 +150,7 @@ int life_open(const struct life_options *options, struct life *life, struct err 
 	if (life->cell.skip)
 		return err_set(err, ERR_CONFIG, "cell %s was skipped when the run was planned: %s", options->cell,
 			       life->cell.skip);
+	life->options.count |= cell_is_counted(&life->cell);
 	deadline_s = clock_ns(CLOCK_REALTIME) / NSEC_PER_SEC + life_timeout_s(&life->cell) +
 		     life_hello_timeout_s(&life->cell) + CLAIM_SLACK_S;
 	rc = options->adopt ? adopt(life, deadline_s, err)
@@ -365,7 +366,7 @@ void life_domain(struct life *life, const char *qemu, const char *qemu_version, 
 	const struct cell_record *cell = &life->cell;
 	const struct cell_program *disk = root_disk(cell);
 
-	if (life->options.count || cell_is_counted(cell))
+	if (life->options.count)
 		life->plugin = plugin_value(life, qemu_version);
 
 	*ret = (struct domain){

@@ -143,6 +143,24 @@ static void second_run_boots_nothing(void **state)
 	assert_non_null(strstr(list, "results of 6 boots"));
 }
 
+/* The cache has streams and no counts: a counted cell boots each time, and what it says is kept like another's. */
+static void counted_boots_are_not_taken(void **state)
+{
+	const struct fixture *f = *state;
+	_cleanup_free_ char *text = NULL;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(file_read(f->matrix, 65536, &text, NULL, &err), 0);
+	*strstr(text, "trials:") = '\0';
+	{
+		_cleanup_free_ char *counted = xasprintf("%strials: { seeds: 3, count: yes }\n", text);
+
+		assert_int_equal(file_write(f->matrix, counted, strlen(counted), &err), 0);
+	}
+	free(run_into(f, "first", NULL, NULL));
+	free(run_into(f, "second", NULL, NULL));
+}
+
 static void one_changed_kernel_boots_alone(void **state)
 {
 	const struct fixture *f = *state;
@@ -539,6 +557,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(second_run_boots_nothing),
+		TEST(counted_boots_are_not_taken),
 		TEST(one_changed_kernel_boots_alone),
 		TEST(verify_is_not_satisfied),
 		TEST(other_bytes_are_told),
