@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Calibration of a real 64K guest: one instruction in a fault is found above the floor, a build that only moves code
- * is not, and what moves with khugepaged's timer is timed. Needs linux-source-6.12 (trixie, micro, 64K) as layout 1
+ * is not, and what moves with timers is timed. Needs linux-source-6.12 (trixie, micro, 64K) as layout 1
  * to 4 and the kernels of matrices/planted.yaml in the cache; a test builds none, and skips with the reason. */
 #include <math.h>
 #include <setjmp.h>
@@ -29,14 +29,12 @@ static const char kernels_text[] = "matrix: layouts\n"
 				   "  l4: { source: linux-source-6.12, suite: trixie, pages: 64K, layout: 4 }\n"
 				   "workloads: { n: { null: {} } }\n";
 
-/* khugepaged wakes every 10 ms, and has nothing to do: no mapping holds a PMD of 512 MiB. */
 static const char timed_text[] = "matrix: timed\n"
 				 "guest: { cpus: 1, memory: 3GiB }\n"
 				 "kernels:\n"
 				 "  base: { source: linux-source-6.12, suite: trixie, pages: 64K }\n"
 				 "folios:\n"
 				 "  off: { thp: never }\n"
-				 "  scan: { thp: always, khugepaged: yes, scan_sleep_millisecs: 10 }\n"
 				 "workloads: { faults: { will-it-scale: { tests: [page_fault1], bytes: 128MiB } } }\n"
 				 "trials: { seeds: 3, warmups: 0, samples: 1 }\n";
 
@@ -150,7 +148,7 @@ static void what_moves_with_timers_is_timed(void **state)
 	struct guest_fixture *f = *state;
 	_cleanup_free_ char *matrix = NULL, *cal = NULL, *out = NULL;
 	_cleanup_(free_json) json_t *floors = NULL;
-	const json_t *cells, *off, *scan;
+	const json_t *metrics;
 
 	REQUIRE_GUESTS(f);
 	matrix = scratch_write(f->dir, "timed.yaml", timed_text, strlen(timed_text));
@@ -159,11 +157,9 @@ static void what_moves_with_timers_is_timed(void **state)
 		fail_msg("%s", out);
 	printf("%s", out);
 	floors = JSON_OF("calibrate", "--show", cal, "--format", "json");
-	cells = json_object_get(floors, "cells");
-	off = named(json_object_get(named(cells, "off.faults"), "metrics"), INSNS);
-	scan = named(json_object_get(named(cells, "scan.faults"), "metrics"), INSNS);
-	assert_true(json_is_false(json_object_get(off, "timed")));
-	assert_true(json_is_true(json_object_get(scan, "timed")));
+	metrics = json_object_get(named(json_object_get(floors, "cells"), "off.faults"), "metrics");
+	assert_true(json_is_false(json_object_get(named(metrics, INSNS), "timed")));
+	assert_true(json_is_true(json_object_get(named(metrics, "page_fault1.psi.guest.cpu.some"), "timed")));
 }
 
 int main(void)
