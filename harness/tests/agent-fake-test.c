@@ -535,6 +535,11 @@ static void services_that_fail(void **state)
 		snprintf(job, sizeof(job), "job\t1\nservice\tserver\t15\t5\t/bin/server\n%s", cases[i].job);
 		run(f, job);
 		assert_end(f, "workload-failed", cases[i].reason);
+		/* whoever works with it does not go on until its time is over */
+		if (strstr(cases[i].job, "/bin/hang")) {
+			assert_true(record_nth(f, WIRE_EXEC, 0, &r));
+			assert_string_equal(wire_text(&r, 5, text, sizeof(text)), "signal 9");
+		}
 		if (!strstr(cases[i].server, "echo"))
 			continue;
 		assert_true(record_nth(f, WIRE_ARTIFACT, 0, &r));
