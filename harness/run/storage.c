@@ -201,9 +201,20 @@ void storage_steps_after(const struct storage_profile *s, struct text *job)
 	job_line(job, "bind", JOB_STORAGE_DIR, "/tmp", NULL);
 }
 
+/* A guest that waits for a device's timer sleeps and wakes thousands of times a second. QEMU moves its instruction
+ * clock to the next timer whenever it sees the vCPU halted, also where the instructions before that are not counted
+ * yet (icount_start_warp_timer() beside a vCPU that is just leaving): then the clock is off by them, by the host's
+ * chance. With nohlt (arm64 has it, CONFIG_GENERIC_IDLE_POLL_SETUP) the idle loop polls, and time passes by
+ * instructions only. */
 char *storage_command_line(const struct storage_profile *s)
 {
-	return s->where == WHERE_BRD ? xasprintf("brd.rd_nr=1 brd.rd_size=%" PRIu64, s->bytes / 1024) : NULL;
+	bool waits = s->latency_us.given || s->mbps;
+	_cleanup_free_ char *size =
+		s->where == WHERE_BRD ? xasprintf("brd.rd_nr=1 brd.rd_size=%" PRIu64, s->bytes / 1024) : NULL;
+
+	if (!waits && !size)
+		return NULL;
+	return xasprintf("%s%s%s", size ? size : "", size && waits ? " " : "", waits ? "nohlt" : "");
 }
 
 /* ---- what a kernel lacks */

@@ -13,7 +13,7 @@
 void storage_steps_before(const struct storage_profile *storage, struct text *job);
 void storage_steps_after(const struct storage_profile *storage, struct text *job);
 
-/* "brd.rd_nr=1 brd.rd_size=524288", NULL if @storage needs no word. Owned by the caller. */
+/* "brd.rd_nr=1 brd.rd_size=524288", "nohlt", NULL if @storage needs no word. Owned by the caller. */
 char *storage_command_line(const struct storage_profile *storage);
 
 /* Which driver or file system @image lacks for @storage, a sentence; NULL: none, or its configuration is not known.

@@ -212,15 +212,28 @@ static void jobs(void **state)
 
 static void command_line(void **state)
 {
-	struct matrix *m =
-		parsed("storages: { b: { where: brd, fs: raw, size: 64MiB }, l: { where: loop, fs: raw } }\n");
-	_cleanup_free_ char *words = storage_command_line(&m->storages[0]),
-			    *none = storage_command_line(&m->storages[1]);
+	static const struct {
+		const char *storage, *words;
+	} cases[] = {
+		{ "where: brd, fs: raw, size: 64MiB", "brd.rd_nr=1 brd.rd_size=65536" },
+		{ "where: null_blk, fs: raw, latency_us: 80", "nohlt" },
+		{ "swap: null_blk, mbps: 100", "nohlt" },
+		{ "where: brd, fs: raw, size: 64MiB, swap: null_blk, latency_us: 0",
+		  "brd.rd_nr=1 brd.rd_size=65536 nohlt" },
+		{ "where: null_blk, fs: raw", NULL },
+		{ "where: loop, fs: raw", NULL },
+	};
 
 	(void)state;
-	assert_string_equal(words, "brd.rd_nr=1 brd.rd_size=65536");
-	assert_null(none);
-	matrix_free(m);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = xasprintf("storages: { s: { %s } }\n", cases[i].storage), *words = NULL;
+		struct matrix *m = parsed(text);
+
+		words = storage_command_line(&m->storages[0]);
+		if (!text_equal(words, cases[i].words))
+			fail_msg("%s: %s", cases[i].storage, words ? words : "nothing");
+		matrix_free(m);
+	}
 }
 
 /* A program of this host's stands for mkfs: it needs libraries, which lie in the root or do not. */
