@@ -157,9 +157,9 @@ size_t storage_list(struct agent *agent, char *buf, size_t size);
 
 /* ---- folios.c: what the memory of a held program is made of ---- */
 #define FOLIOS_NAME "agent/folios" /* its name in a FILE record */
-/* Walk the page tables of the processes in @pids (numbers and newlines), then the page cache of the files that they have open and of
- * those of folios_cache(). Lines of text, see wire/wire.h; their length, or -1: this kernel has no /proc/kpageflags. Works in the
- * buffer of the snapshot SNAPSHOT_BEFORE. */
+/* Walk the page tables of the processes in @pids (numbers and newlines), then the page cache of the files that they
+ * have open and of those of folios_cache(). Lines of text, see wire/wire.h; their length, or -1: this kernel has no
+ * /proc/kpageflags. Works in the buffer of the snapshot SNAPSHOT_BEFORE. */
 ssize_t folios_list(struct agent *agent, const char *pids, char *buf, size_t size);
 /* The page cache of the files that match @pattern, too. */
 void folios_cache(struct agent *agent, const char *pattern);

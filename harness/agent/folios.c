@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which folios a held process tree has mapped, and which make up the page cache of its files. Page by page from
- * /proc/PID/pagemap and /proc/kpageflags (Documentation/admin-guide/mm/pagemap.rst), in a cgroup that is frozen meanwhile. Allocates
- * nothing of its own: it works in the snapshot buffer that a hold has no use for. */
+ * /proc/PID/pagemap and /proc/kpageflags (Documentation/admin-guide/mm/pagemap.rst), in a cgroup that is frozen
+ * meanwhile. Allocates nothing of its own: it works in the snapshot buffer that a hold has no use for. */
 #include "agent/agent.h"
 
 #include <dirent.h>
@@ -34,8 +34,8 @@ struct tally {
 	uint64_t folios, pages, unaligned, partial, contpte;
 };
 
-/* Bits by page frame: it is mapped; at an address that its folio's size does not divide as its frame; in a whole block of
- * contiguous entries. */
+/* Bits by page frame: it is mapped; at an address that its folio's size does not divide as its frame; in a whole block
+ * of contiguous entries. */
 enum { MAPPED, UNALIGNED, CONTPTE, BITMAPS };
 
 struct folio {
@@ -119,9 +119,9 @@ static bool get_bit(int map, uint64_t pfn)
 
 /* ---- Page tables */
 
-/* @n pages from virtual page @vpn on are frames from @pfn on, of one folio. A block of entries can be joined where it lies in
- * one folio, in order, and its virtual and physical address are both multiples of its size (__contpte_try_fold() in
- * arch/arm64/mm/contpte.c); that it has one set of permissions is taken for granted. */
+/* @n pages from virtual page @vpn on are frames from @pfn on, of one folio. A block of entries can be joined where it
+ * lies in one folio, in order, and its virtual and physical address are both multiples of its size
+ * (__contpte_try_fold() in arch/arm64/mm/contpte.c); that it has one set of permissions is taken for granted. */
 static void take_run(uint64_t vpn, uint64_t pfn, uint64_t n, const struct folio *f)
 {
 	set_bits(MAPPED, pfn, n);
@@ -191,8 +191,8 @@ static void take_process(struct agent *agent, long pid)
 
 /* ---- Page cache */
 
-/* What is in core of one chunk of the file at @fd, mapped into the agent for a moment: the place in the file stands for the address, as in a
- * mapping that is aligned. */
+/* What is in core of one chunk of the file at @fd, mapped into the agent for a moment: the place in the file stands for
+ * the address, as in a mapping that is aligned. */
 static void take_file_chunk(int fd, int pagemap, uint64_t first, uint64_t n)
 {
 	const unsigned char *p = mmap(NULL, n * walk.page, PROT_READ, MAP_SHARED, fd, (off_t)(first * walk.page));

@@ -225,7 +225,8 @@ static unsigned long long keyed_number(const char *text, const char *key)
 	return 0;
 }
 
-/* Nobody of the phase's cgroup runs until it is thawed; who is in the kernel gets there by itself (cgroup.events "frozen 1"). */
+/* Nobody of the phase's cgroup runs until it is thawed; who is in the kernel gets there by itself (cgroup.events
+ * "frozen 1"). */
 static void freeze_phase(struct agent *agent, bool frozen)
 {
 	const struct timespec millisecond = { 0, 1000000 };

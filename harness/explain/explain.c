@@ -157,8 +157,8 @@ static void add_counts(struct side *s, struct tally *t, const struct sample_coun
 	}
 }
 
-/* A branch to the first instruction of the function that was asked for is a call of it, or a jump that stands for one (a tail call); from
- * within itself it is a loop. */
+/* A branch to the first instruction of the function that was asked for is a call of it, or a jump that stands for one
+ * (a tail call); from within itself it is a loop. */
 static void add_calls(const struct side *s, struct tally *t, const struct sample_counts *counts, uint64_t shift,
 		      double operations)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where a difference in path length comes from: one boot of two cells is repeated with a plugin that counts instructions by
- * address (harness/plugin/count.c), and the counts are added up by function, of the kernel and of each user program. The repeated boot must give the
- * bytes that were recorded: then what was counted is what was measured. */
+/* Where a difference in path length comes from: one boot of two cells is repeated with a plugin that counts
+ * instructions by address (harness/plugin/count.c), and the counts are added up by function, of the kernel and of
+ * each user program. The repeated boot must give the bytes that were recorded: then what was counted is what was
+ * measured. */
 #ifndef GRANULE_EXPLAIN_EXPLAIN_H
 #define GRANULE_EXPLAIN_EXPLAIN_H
 
@@ -40,7 +41,8 @@ struct phase_cost {
 	size_t n_user;
 	struct function_cost *programs; /* owned: sums of @user by program, which is their name */
 	size_t n_programs;
-	/* owned: calls per operation of the function that was asked for, by the functions that call it; their name is the caller's */
+	/* owned: calls per operation of the function that was asked for, by the functions that call it; their name is
+	 * the caller's */
 	struct function_cost *callers;
 	size_t n_callers;
 };
@@ -72,8 +74,8 @@ struct explain_wants {
 int explain(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
 	    const struct explain_wants *wants, const struct schedule_options *options, struct explanation **ret,
 	    struct err *err);
-/* The same from the counts that earlier calls kept beside the recorded boots (count.zst). What is missing is booted with @options; with
- * NULL nothing is booted, and 1 is returned if a count is missing. */
+/* The same from the counts that earlier calls kept beside the recorded boots (count.zst). What is missing is booted
+ * with @options; with NULL nothing is booted, and 1 is returned if a count is missing. */
 int explain_kept(const struct explain_side *base, const struct explain_side *other, unsigned int boot,
 		 const struct schedule_options *options, struct explanation **ret, struct err *err);
 /* One without phases: for what needs no boot. */

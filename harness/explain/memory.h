@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where a difference in memory comes from: the parts of all that is not free (PHASE.split.*), and of all that is charged to a phase's cgroup
- * (PHASE.charged.*), of one recorded boot of two cells. Nothing is booted. What the parts are: store/measure-split.c. */
+/* Where a difference in memory comes from: the parts of all that is not free (PHASE.split.*), and of all that is
+ * charged to a phase's cgroup (PHASE.charged.*), of one recorded boot of two cells. Nothing is booted. What the parts
+ * are: store/measure-split.c. */
 #ifndef GRANULE_EXPLAIN_MEMORY_H
 #define GRANULE_EXPLAIN_MEMORY_H
 

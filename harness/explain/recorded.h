@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What can be said of a boot that cannot be repeated to the bit (on hardware, or several vCPUs): the counters per operation that were recorded.
- * They tell which events became more or fewer, and not which function costs what. */
+/* What can be said of a boot that cannot be repeated to the bit (on hardware, or several vCPUs): the counters per
+ * operation that were recorded. They tell which events became more or fewer, and not which function costs what. */
 #ifndef GRANULE_EXPLAIN_RECORDED_H
 #define GRANULE_EXPLAIN_RECORDED_H
 
@@ -18,7 +18,8 @@ struct recorded {
 	size_t n;
 };
 
-/* The numbers of boot @boot of @cell; measures_free(). ERR_CONFIG: it was skipped, has no such boot, or the boot is not ok. */
+/* The numbers of boot @boot of @cell; measures_free(). ERR_CONFIG: it was skipped, has no such boot, or the boot is not
+ * ok. */
 int recorded_measures(const struct run *run, const struct cell_record *cell, unsigned int boot, struct measures *ret,
 		      struct err *err);
 /* Can boots of @cell be repeated and counted? */

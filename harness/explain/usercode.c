@@ -68,8 +68,8 @@ static int by_address(const void *a, const void *b)
 
 	if (x->address != y->address)
 		return (x->address > y->address) - (x->address < y->address);
-	/* The last of one address counts: the one that covers more, then the name with the fewest '_' in front ("___pthread_mutex_lock",
-	 * "pthread_mutex_lock"). */
+	/* The last of one address counts: the one that covers more, then the name with the fewest '_' in front
+	 * ("___pthread_mutex_lock", "pthread_mutex_lock"). */
 	if (x->size != y->size)
 		return (x->size > y->size) - (x->size < y->size);
 	return strcmp(x->name, y->name);

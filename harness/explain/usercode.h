@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The programs of a cell: which of them an instruction of user space belongs to, and which of its
- * functions. A piece of 4 KiB is known by its bytes (wire/code.h), so neither load addresses nor ASLR matter. Symbols are
- * the ELF file's own, or those of FILE.sym beside it with the same build id, where `make` leaves them. */
+/* The programs of a cell: which of them an instruction of user space belongs to, and which of its functions. A piece of
+ * 4 KiB is known by its bytes (wire/code.h), so neither load addresses nor ASLR matter. Symbols are the ELF file's own,
+ * or those of FILE.sym beside it with the same build id, where `make` leaves them. */
 #ifndef GRANULE_EXPLAIN_USERCODE_H
 #define GRANULE_EXPLAIN_USERCODE_H
 
@@ -35,13 +35,13 @@ struct usercode {
 	size_t n_pieces;
 };
 
-/* Add the ELF file @path, which the guest has at @guest_path; another file (a script) has no code and adds nothing. ERR_HOST: it
- * cannot be read or is damaged. */
+/* Add the ELF file @path, which the guest has at @guest_path; another file (a script) has no code and adds nothing.
+ * ERR_HOST: it cannot be read or is damaged. */
 int usercode_add(struct usercode *map, const char *guest_path, const char *path, struct err *err);
 void usercode_free(struct usercode *map);
 
-/* The program of the code at @address in a piece of @digest, SIZE_MAX if it is none of them. Of several with the same bytes
- * @preferred, else the first. *ret_symbol: the place of its function, SIZE_MAX: it has no name. */
+/* The program of the code at @address in a piece of @digest, SIZE_MAX if it is none of them. Of several with the same
+ * bytes @preferred, else the first. *ret_symbol: the place of its function, SIZE_MAX: it has no name. */
 size_t usercode_find(const struct usercode *map, uint64_t address, uint64_t digest, size_t preferred,
 		     size_t *ret_symbol);
 /* The place of the program at @guest_path in the guest (with or without its first '/'), SIZE_MAX if there is none. */

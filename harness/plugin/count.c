@@ -5,11 +5,11 @@
  *
  *   -plugin count-vN.so,out=FILE
  *
- * FILE is text: "granule-count 3", then for each sample "sample N work" (between work markers) or "sample N whole" (the program
- * had none), lines "ADDRESS COUNT" in hexadecimal and decimal, and "end SUM". User code has "ADDRESS COUNT DIGEST": programs share
- * addresses, so it is counted by the bytes that lie around it too (wire/code.h). Sorted by address, then digest. Behind them "call SITE TARGET
- * COUNT" for the kernel's branches that may be calls: BL and B by their code, BLR and BR by where they went. A file without
- * its last "end" is of a guest that did not come to its end.
+ * FILE is text: "granule-count 3", then for each sample "sample N work" (between work markers) or "sample N whole" (the
+ * program had none), lines "ADDRESS COUNT" in hexadecimal and decimal, and "end SUM". User code has "ADDRESS COUNT
+ * DIGEST": programs share addresses, so it is counted by the bytes that lie around it too (wire/code.h). Sorted by
+ * address, then digest. Behind them "call SITE TARGET COUNT" for the kernel's branches that may be calls: BL and B by
+ * their code, BLR and BR by where they went. A file without its last "end" is of a guest that did not come to its end.
  *
  * An instruction that faults is counted when it is tried and again when it is repeated; the guest's clock counts it
  * once. */

@@ -14,7 +14,8 @@ struct count {
 	uint64_t digest; /* of the piece that user code lies in (wire/code.h); 0: the kernel's, or not known */
 };
 
-/* A branch of the kernel that was taken @n times from @site to @target: a call, a jump to another function's beginning, or none of these. */
+/* A branch of the kernel that was taken @n times from @site to @target: a call, a jump to another function's beginning,
+ * or none of these. */
 struct branch {
 	uint64_t site, target, n;
 };

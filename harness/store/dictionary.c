@@ -224,7 +224,8 @@ const struct metric generic_metrics[] = {
 	COUNTER("folio.*.shmem_alloc", METRIC_NEITHER, false, true, "shmem folios of that size"),
 	COUNTER("folio.*.shmem_fallback", METRIC_LOWER, false, true, "shmem allocations that fell back from that size"),
 	COUNTER("folio.*.*", METRIC_NEITHER, false, false, "hugepages-SIZE/stats counter of that name"),
-	/* all that is not free, of the idle guest and at each hold; the parts do not overlap, and their sum is the total */
+	/* all that is not free, of the idle guest and at each hold; the parts do not overlap, and their sum is the
+	 * total */
 	PART("split.total", "all that is not free: RAM - MemFree (meminfo)"),
 	PART("split.anon", "of split.total: anonymous memory (meminfo AnonPages)"),
 	PART("split.file", "of split.total: page cache without tmpfs (meminfo Cached + Buffers - Shmem)"),
@@ -250,7 +251,8 @@ const struct metric generic_metrics[] = {
 	PART("charged.rest", "of charged.total: charged in advance, up to 64 pages a CPU, or not yet in memory.stat"),
 	PART("charged.*", "of charged.total: memory.stat of that name (stacks: kernel_stack; file: without shmem)"),
 
-	/* at hold, by the agent's walk of page tables; anon, shmem, file: mapped; cache: the page cache of open files */
+	/* at hold, by the agent's walk of page tables; anon, shmem, file: mapped; cache: the page cache of open
+	 * files */
 	FACT("folio.*.order_*", "1", "folios of that order (pagemap, kpageflags)"),
 	FACT("folio.*.unaligned_*", "1",
 	     "folios of that order at an address that is no multiple of their size (pagemap, kpageflags)"),

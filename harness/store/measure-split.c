@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Where all memory is: what is not free of the guest's, and what is charged to a phase's cgroup, in parts that do not overlap
- * and a rest that no counter names. total is their sum, exactly, since the rest is made so. */
+/* Where all memory is: what is not free of the guest's, and what is charged to a phase's cgroup, in parts that do not
+ * overlap and a rest that no counter names. total is their sum, exactly, since the rest is made so. */
 #include "store/reader.h"
 
 #include <stdio.h>
@@ -84,7 +84,8 @@ static double vmstat_bytes(const struct reader *r, const struct file *vmstat, co
 	return vmstat && span_table_value(vmstat->content, key, &v) ? v * (double)r->context.page_bytes : 0;
 }
 
-/* Pages in the buddy allocator's lists that MemFree does not count (it is kept per CPU and folded later), or counts too much. */
+/* Pages in the buddy allocator's lists that MemFree does not count (it is kept per CPU and folded later), or counts too
+ * much. */
 static double unfolded_free(const struct reader *r, const struct file *buddyinfo, double free_bytes)
 {
 	struct buddy_zone zone;
@@ -106,8 +107,9 @@ static double on_pcp_lists(const struct reader *r, const char *phase)
 	return m ? m->values[m->n_values - 1] : 0;
 }
 
-/* What the kernel keeps from its start on and never gives to the page allocator, but for the image, the memmap and per-CPU
- * areas: hash tables, the device tree, the crash kernel. Percpu of the idle guest stands for its first chunk, which is there. */
+/* What the kernel keeps from its start on and never gives to the page allocator, but for the image, the memmap and
+ * per-CPU areas: hash tables, the device tree, the crash kernel. Percpu of the idle guest stands for its first chunk,
+ * which is there. */
 static double boot_reserved(const struct reader *r, struct span meminfo, double named)
 {
 	const struct file *idle = file_find(r->idle, r->n_idle, "/proc/meminfo", true);

@@ -116,8 +116,8 @@ static void check_side(const json_t *phase, const char *side, double least_rest,
 		fail_msg("rest: %g", number(s, "rest"));
 }
 
-/* User code is the program's, but for the agent's few instructions, and @function has a part of it. Caught: programs taken for each
- * other (all are linked at one address), symbols that are not found. */
+/* User code is the program's, but for the agent's few instructions, and @function has a part of it. Caught: programs
+ * taken for each other (all are linked at one address), symbols that are not found. */
 static void check_user(const json_t *phase, const char *program, const char *name)
 {
 	double user = number(json_object_get(phase, "base"), "user");
@@ -127,8 +127,8 @@ static void check_user(const json_t *phase, const char *program, const char *nam
 	assert_true(function_of(phase, "user_functions", name, "base") > 5);
 }
 
-/* The parts are the sum, to the byte, and most memory has a name. Caught: a part that is counted in two places (the rest falls below
- * zero), a file that the job does not ask for. */
+/* The parts are the sum, to the byte, and most memory has a name. Caught: a part that is counted in two places (the
+ * rest falls below zero), a file that the job does not ask for. */
 static void check_memory(const json_t *splits)
 {
 	assert_int_equal(json_array_size(splits), 3); /* of the idle guest, and two of the phase that has a hold */
@@ -149,7 +149,8 @@ static void check_memory(const json_t *splits)
 	}
 }
 
-/* Before anything was counted, and once it was: functions stand below the change, and no guest is started for them, but for --explain. */
+/* Before anything was counted, and once it was: functions stand below the change, and no guest is started for them, but
+ * for --explain. */
 static void diff_shows(const struct fixture *f, bool counted)
 {
 	_cleanup_free_ char *out = NULL;
@@ -213,7 +214,8 @@ static void explained_exactly(void **state)
 	json_decref(o);
 }
 
-/* System calls go through a table (BLR): one a call. Caught: a branch through a register that is lost, or ends in another block. */
+/* System calls go through a table (BLR): one a call. Caught: a branch through a register that is lost, or ends in
+ * another block. */
 static void indirect_calls(void **state)
 {
 	const struct fixture *f = *state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Inlined functions by debug information, of an arm64 program that stands for a vmlinux. Each test names the mutation that it is there to
- * catch. */
+/* Inlined functions by debug information, of an arm64 program that stands for a vmlinux. Each test names the mutation
+ * that it is there to catch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,7 +74,8 @@ static struct user_symbol function(const struct usercode *u, const char *name)
 	return (struct user_symbol){ 0 };
 }
 
-/* Caught: the outermost instead of the innermost, the symbol's own name for an inlined one's, an address off by the load bias. */
+/* Caught: the outermost instead of the innermost, the symbol's own name for an inlined one's, an address off by the
+ * load bias. */
 static void test_names(void **state)
 {
 	const struct fixture *f = *state;

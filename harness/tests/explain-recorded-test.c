@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* explain where nothing can be counted: a recorded run on hardware. And the counts that are kept for later. Each test names the
- * mutation that it is there to catch. */
+/* explain where nothing can be counted: a recorded run on hardware. And the counts that are kept for later. Each test
+ * names the mutation that it is there to catch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,8 +30,8 @@ static char *build_run(enum basis basis)
 	return dir;
 }
 
-/* Caught: a guest that is started for a cell that cannot repeat, a refusal where the recorded counters tell something, an
- * explanation that does not say what it lacks. */
+/* Caught: a guest that is started for a cell that cannot repeat, a refusal where the recorded counters tell something,
+ * an explanation that does not say what it lacks. */
 static void hardware_says_what_it_knows(void **state)
 {
 	char *dir = build_run(BASIS_HARDWARE);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From the bytes of user code to a program and its function, by granule's own guest programs. Each test names the mutation that
- * it is there to catch. */
+/* From the bytes of user code to a program and its function, by granule's own guest programs. Each test names the
+ * mutation that it is there to catch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,8 +50,8 @@ static uint64_t digest_at(const struct usercode *u, size_t program, uint64_t add
 	return 0;
 }
 
-/* Caught: the next function instead of the last, a function beyond its end, a piece at another address, symbols that are not
- * looked for beside the stripped program. */
+/* Caught: the next function instead of the last, a function beyond its end, a piece at another address, symbols that
+ * are not looked for beside the stripped program. */
 static void test_functions(void **state)
 {
 	_cleanup_free_ char *path = built("page_fault1_processes");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The folio walker in real guests, at 4K and 64K: a program of known layout is held, and what the agent found by its page tables must be
- * that layout, and what the kernel counts by itself (nr_anon, nr_anon_partially_mapped). Skips with the reason where guests
- * cannot run. */
+/* The folio walker in real guests, at 4K and 64K: a program of known layout is held, and what the agent found by its
+ * page tables must be that layout, and what the kernel counts by itself (nr_anon, nr_anon_partially_mapped). Skips with
+ * the reason where guests cannot run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,8 +137,8 @@ static void check_metrics(const struct run *run, const struct layout *l, const s
 	measures_free(&m);
 }
 
-/* Caught: folios counted once for each process; a head that is taken for the whole; alignment by the head's frame alone; a block across two
- * folios; a partly mapped folio's block; a walk that misses the pages of a chunk's end. */
+/* Caught: folios counted once for each process; a head that is taken for the whole; alignment by the head's frame
+ * alone; a block across two folios; a partly mapped folio's block; a walk that misses the pages of a chunk's end. */
 static void layout_is_found(void **state)
 {
 	const struct fixture *f = *state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The plugin against a QEMU of a few functions: blocks are translated once and then executed, block callbacks first, then each instruction's
- * counter and callbacks. Taken in by one test for each of QEMU's plugin interfaces, which sets PLUGIN_API. */
+/* The plugin against a QEMU of a few functions: blocks are translated once and then executed, block callbacks first,
+ * then each instruction's counter and callbacks. Taken in by one test for each of QEMU's plugin interfaces, which sets
+ * PLUGIN_API. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -240,8 +241,8 @@ static void check_work(const struct sample_counts *s, const unsigned char *pages
 	assert_int_equal(s->n_branches, 5);
 }
 
-/* Caught: programs of one address added up, the sign or the unit of a branch, a return taken for a call, a target that is a block too late, what
- * lies outside of the markers, what a former sample left. */
+/* Caught: programs of one address added up, the sign or the unit of a branch, a return taken for a call, a target that
+ * is a block too late, what lies outside of the markers, what a former sample left. */
 static void counts_and_branches(void **state)
 {
 	static unsigned char pages[2 * CODE_PIECE] __attribute__((aligned(4096)));

@@ -306,7 +306,8 @@ static void a_series(void **state)
 	assert_int_equal(f->m.n, 8);
 }
 
-/* Caught: folios for pages, the orders of two kinds added up, order 0 among the large, blocks as a share of large folios only. */
+/* Caught: folios for pages, the orders of two kinds added up, order 0 among the large, blocks as a share of large
+ * folios only. */
 static void folios(void **state)
 {
 	struct fixture *f = *state;
@@ -332,8 +333,8 @@ static void folios(void **state)
 	assert_null(measures_find(&f->m, "null.folio.anon.order_99"));
 }
 
-/* Caught: KiB for pages, tmpfs counted as page cache too, stacks counted in vmalloc too, the memmap left in what is reserved at
- * boot, a part that is not in the rest's sum, one kernel line of iomem for both. */
+/* Caught: KiB for pages, tmpfs counted as page cache too, stacks counted in vmalloc too, the memmap left in what is
+ * reserved at boot, a part that is not in the rest's sum, one kernel line of iomem for both. */
 static void where_memory_is(void **state)
 {
 	static const struct {

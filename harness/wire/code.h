@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What tells user code of one program from that of another: the plugin sees addresses, which each program has for itself, and
- * the bytes behind them. A piece is 4 KiB of memory, aligned, so never more than a page of any size; it comes from the
- * same place of a file wherever it was loaded. */
+/* What tells user code of one program from that of another: the plugin sees addresses, which each program has for
+ * itself, and the bytes behind them. A piece is 4 KiB of memory, aligned, so never more than a page of any size; it
+ * comes from the same place of a file wherever it was loaded. */
 #ifndef GRANULE_WIRE_CODE_H
 #define GRANULE_WIRE_CODE_H
 
@@ -10,7 +10,8 @@
 
 #define CODE_PIECE 4096u
 
-/* FNV-1a on words of 64 bits, little-endian on every host that QEMU's plugin is built for; never 0, which stands for kernel code. */
+/* FNV-1a on words of 64 bits, little-endian on every host that QEMU's plugin is built for; never 0, which stands for
+ * kernel code. */
 static inline uint64_t code_digest(const unsigned char piece[CODE_PIECE])
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325), word;

@@ -50,8 +50,8 @@
  *   watch   PATH [WORD...]              a file (or glob pattern, expanded once, here) that every snapshot reads; with
  *                                       words only its lines that begin with one of them, blanks before them left out
  *   look    PATH [WORD...]              the same, but only for the idle and hold snapshots: what is a state and no counter
- *   cache   PATH                        at every hold also look at the folios of the page cache of this file (or glob pattern, expanded
- *                                       then)
+ *   cache   PATH                        at every hold also look at the folios of the page cache of this file (or glob
+ *                                       pattern, expanded then)
  *   idle                                a snapshot now, when = "idle"
  *   sampler                             two snapshots as around a sample with nothing between them: what reading costs.
  *                                       Phase and kind "sampler"; its EXEC record's usage is the agent's own
@@ -60,7 +60,8 @@
  *                                       memory.peak covers all that was run in it so far. The timeout is guest time.
  *                                       KIND: prepare and warmup: run; sample: snapshot before and after;
  *                                       hold: run until the program stops itself (SIGSTOP), snapshot with its
- *                                       processes' status and smaps_rollup, freeze its cgroup, add agent/folios, kill; series: run it again and again until
+ *                                       processes' status and smaps_rollup, freeze its cgroup, add agent/folios, kill;
+ *                                       series: run it again and again until
  *                                       the time of the `series` line has passed, the last one to its end, and read the
  *                                       counters meanwhile. Of these only the last has an EXEC record
  *                                       A program that does not exit with 0 (a hold: that ends by itself) ends the job

@@ -48,15 +48,16 @@ enum wire_type {
 	 * ("/sys/kernel/mm/transparent_hugepage/enabled","never","never","ok") */
 	WIRE_SETTING = 3,
 	/* phase, kind, index, when, path[, content]: one file as it was at one moment; no sixth field: the file is
-	 * absent, which is not zero. when: "before", "after" (around a sample), "hold" (at its greatest extent),
-	 * "idle" (no phase: before the first step). Cgroup files have paths "cgroup/memory.peak". Content is cut at
-	 * 256 KiB, and is only the lines that the job wants. "agent/storage" is the agent's own list of what lies in the
-	 * guest's memory as files: a line each, "KIND NAME USED CAPACITY" in bytes, "-": not known; KIND tmpfs, ramfs,
-	 * rootfs, devtmpfs (NAME: where it is mounted), zram, brd, null_blk (the device); also once at the beginning of a
-	 * phase (kind "phase", when "before"). "agent/folios" is what the agent found by walking page tables at hold: a line "KIND ORDER
-	 * FOLIOS PAGES UNALIGNED PARTIAL CONTPTE" each; KIND anon, shmem, file (mapped by the phase's processes) or cache (the page cache
-	 * of their open files and of the job's), PAGES of these folios are mapped (in core), UNALIGNED folios lie at an address that is no
-	 * multiple of their size, PARTIAL folios are mapped in part, CONTPTE pages lie in whole blocks that the MMU can join. Example:
+	 * absent, which is not zero. when: "before", "after" (around a sample), "hold" (at its greatest extent), "idle"
+	 * (no phase: before the first step). Cgroup files have paths "cgroup/memory.peak". Content is cut at 256 KiB,
+	 * and is only the lines that the job wants. "agent/storage" is the agent's own list of what lies in the guest's
+	 * memory as files: a line each, "KIND NAME USED CAPACITY" in bytes, "-": not known; KIND tmpfs, ramfs, rootfs,
+	 * devtmpfs (NAME: where it is mounted), zram, brd, null_blk (the device); also once at the beginning of a phase
+	 * (kind "phase", when "before"). "agent/folios" is what the agent found by walking page tables at hold: a line
+	 * "KIND ORDER FOLIOS PAGES UNALIGNED PARTIAL CONTPTE" each; KIND anon, shmem, file (mapped by the phase's
+	 * processes) or cache (the page cache of their open files and of the job's), PAGES of these folios are mapped
+	 * (in core), UNALIGNED folios lie at an address that is no multiple of their size, PARTIAL folios are mapped in
+	 * part, CONTPTE pages lie in whole blocks that the MMU can join. Example:
 	 * ("page_fault1","sample","0","after","/proc/vmstat","nr_free_pages 46411\n...") */
 	WIRE_FILE = 4,
 	/* phase, kind, index, begin_ns, end_ns, status, minflt, majflt, nvcsw, nivcsw, user_us, system_us, output:

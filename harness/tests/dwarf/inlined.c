@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* For explain-inlines-test.c: built for arm64 with debug information. add_one() is inlined into add_two(), which is inlined into outer(). */
+/* For explain-inlines-test.c: built for arm64 with debug information. add_one() is inlined into add_two(), which is
+ * inlined into outer(). */
 __attribute__((noinline)) int outer(volatile int *p);
 __attribute__((noinline)) int alone(volatile int *p);
 

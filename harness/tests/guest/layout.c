@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Memory of a known layout, for folios-guest-test.c: anonymous folios of SIZE bytes that are aligned, that mremap() put beside their alignment, and
- * of which a page is unmapped; single pages; all shared with a child; and an open tmpfs file.
+/* Memory of a known layout, for folios-guest-test.c: anonymous folios of SIZE bytes that are aligned, that mremap() put
+ * beside their alignment, and of which a page is unmapped; single pages; all shared with a child; and an open tmpfs
+ * file.
  *
  *   layout SIZE ALIGNED UNALIGNED PARTIAL SINGLE FILE_PAGES */
 #include <fcntl.h>
