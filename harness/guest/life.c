@@ -466,6 +466,19 @@ static void set_host(json_t *o, const struct life_host *host)
 		set_number(o, "slot", (uint64_t)host->slot);
 }
 
+/* What counts, and so which of QEMU's interfaces it was made for. */
+static int set_plugin(json_t *o, const char *qemu_version, struct err *err)
+{
+	_cleanup_free_ char *path = plugin_path("count", qemu_version);
+	char hex[SHA256_HEX_SIZE];
+
+	if (sha256_file(path, hex, err) < 0)
+		return -1;
+	set_string(o, "plugin", strrchr(path, '/') + 1);
+	set_string(o, "plugin_sha256", hex);
+	return 0;
+}
+
 /* What is written before the start is forced to the disk after it: a killed granule-boot leaves it to its readers all the
  * same, and a crash of the host leaves no attempt that counts. */
 static const char *const early[] = { "job", "host.json", "domain.xml", "guest.json" };
@@ -502,6 +515,10 @@ int life_write_host(const struct life *life, const struct life_host *host, struc
 		set_string(o, "initramfs_sha256", life->initramfs_sha256);
 	}
 	set_host(o, host);
+	if (life->options.count && !life->options.fake && set_plugin(o, host->qemu_version, err) < 0) {
+		json_decref(o);
+		return -1;
+	}
 	if (cell->basis == BASIS_HARDWARE)
 		json_object_set_new(o, "hardware", provenance_read("", life->options.jobs));
 	return write_json(life, "host.json", o, err);
