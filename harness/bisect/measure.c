@@ -356,7 +356,7 @@ int bench_measure(struct bench *b, const char *commit, enum bisect_verdict *ret_
 		*ret_verdict = BISECT_SKIP;
 		return 0;
 	}
-	if (need_base(b, err) < 0 || gating_make(is_base ? b->base : run, b->base, b->gates, &gating, err) < 0 ||
+	if (need_base(b, err) < 0 || gating_make(is_base ? b->base : run, b->base, b->gates, NULL, &gating, err) < 0 ||
 	    (is_base && check_selection(gating, err) < 0))
 		return -1;
 	*ret_verdict = judge(gating, ret_reason);
@@ -373,7 +373,7 @@ int bench_step(const struct bench *b, const struct run *base, const struct run *
 		json_object_del(json_array_get(gates, i), "along");
 		json_object_del(json_array_get(gates, i), "from");
 	}
-	rc = gating_make(other, base, gates, ret, err);
+	rc = gating_make(other, base, gates, NULL, ret, err);
 	json_decref(gates);
 	return rc;
 }

@@ -183,7 +183,7 @@ int cmd_gate(int argc, char **argv)
 	if (rc == 0)
 		rc = cli_floors(a.floor, run, base, &floors, &err);
 	if (rc == 0)
-		rc = gating_make_above(run, base, gates, floors, &gating, &err);
+		rc = gating_make(run, base, gates, floors, &gating, &err);
 	json_decref(gates);
 	if (rc < 0)
 		return cli_fail(&err);

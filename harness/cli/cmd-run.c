@@ -252,8 +252,7 @@ static int hold_to_gates(const struct run *run, const struct run *base, int code
 	_cleanup_free_ char *text = NULL;
 	struct err err = ERR_INIT;
 
-	if (cli_floors(NULL, run, base, &floors, &err) < 0 ||
-	    gating_make_above(run, base, NULL, floors, &gating, &err) < 0)
+	if (cli_floors(NULL, run, base, &floors, &err) < 0 || gating_make(run, base, NULL, floors, &gating, &err) < 0)
 		return cli_fail(&err);
 	text = report_gate_text(gating, false, cli_colour());
 	printf("\n%s", text);

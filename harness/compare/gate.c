@@ -214,7 +214,7 @@ static bool label_selected(const struct gate *g, const struct cell_record *cell)
 		bool found = !labels;
 
 		for (size_t k = 0; k < json_array_size(labels); k++)
-			found |= !strcmp(json_string_value(json_array_get(labels, k)), cell->axes[i].label);
+			found |= text_equal(json_string_value(json_array_get(labels, k)), cell->axes[i].label);
 		if (!found)
 			return false;
 	}
@@ -297,14 +297,8 @@ static void settle_gate(struct gate *g)
 	}
 }
 
-int gating_make(const struct run *run, const struct run *base, const json_t *gates, struct gating **ret,
-		struct err *err)
-{
-	return gating_make_above(run, base, gates, NULL, ret, err);
-}
-
-int gating_make_above(const struct run *run, const struct run *base, const json_t *gates, const struct floors *floors,
-		      struct gating **ret, struct err *err)
+int gating_make(const struct run *run, const struct run *base, const json_t *gates, const struct floors *floors,
+		struct gating **ret, struct err *err)
 {
 	_cleanup_(gating_free_p) struct gating *gating = xcalloc(1, sizeof(*gating));
 	double corrected;

@@ -62,14 +62,10 @@ struct gating {
 };
 
 /* Hold @run to @gates (an array; NULL: those that its run.json has). @base: the baseline run, or NULL. ERR_CONFIG: no
- * gates, a gate that cannot be read, a gate against a baseline without @base, no such axis or label. The runs must outlive
- * the result. */
-int gating_make(const struct run *run, const struct run *base, const json_t *gates, struct gating **ret,
-		struct err *err);
-/* The same above the floors of a calibration (compare/floor.h; NULL: none), which must outlive the result: a row's
- * resolution is then what they say. */
-int gating_make_above(const struct run *run, const struct run *base, const json_t *gates, const struct floors *floors,
-		      struct gating **ret, struct err *err);
+ * gates, a gate that cannot be read, a gate against a baseline without @base, no such axis or label. @floors: of a calibration
+ * (compare/floor.h), which then say a row's resolution, or NULL. All of these must outlive the result. */
+int gating_make(const struct run *run, const struct run *base, const json_t *gates, const struct floors *floors,
+		struct gating **ret, struct err *err);
 void gating_free(struct gating *gating);
 static inline void gating_free_p(struct gating **gating)
 {

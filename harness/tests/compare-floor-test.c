@@ -203,7 +203,7 @@ static enum gate_result held(const struct spread *spread, int insns)
 	json_t *gates = json_loads("[{\"metric\":\"insns_per_op\",\"longer_by\":\"0.01%\"}]", 0, NULL);
 	struct err err = ERR_INIT;
 
-	must(gating_make_above(b.run, a.run, gates, floors, &g, &err), &err);
+	must(gating_make(b.run, a.run, gates, floors, &g, &err), &err);
 	json_decref(gates);
 	return g->gates[0].result;
 }

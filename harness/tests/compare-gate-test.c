@@ -62,7 +62,7 @@ static struct gating *hold(const struct two_runs *t, const char *gates)
 	struct err err = ERR_INIT;
 
 	assert_non_null(o);
-	must(gating_make(t->runs[1], t->runs[0], o, &gating, &err), &err);
+	must(gating_make(t->runs[1], t->runs[0], o, NULL, &gating, &err), &err);
 	json_decref(o);
 	return gating;
 }
@@ -287,7 +287,7 @@ static void expect_config_error(const struct two_runs *t, bool base, const char 
 	struct gating *gating = NULL;
 	struct err err = ERR_INIT;
 
-	assert_int_equal(gating_make(t->runs[1], base ? t->runs[0] : NULL, o, &gating, &err), -1);
+	assert_int_equal(gating_make(t->runs[1], base ? t->runs[0] : NULL, o, NULL, &gating, &err), -1);
 	assert_int_equal(err.kind, ERR_CONFIG);
 	if (!strstr(err.msg, words))
 		fail_msg("'%s' is not in '%s'", words, err.msg);
