@@ -117,6 +117,31 @@ char *guest_kernel(uint64_t page_bytes, char **ret_why_not)
 	return NULL;
 }
 
+int fake_setup(void **state)
+{
+	struct fake_fixture *f = xcalloc(1, sizeof(*f));
+	_cleanup_free_ char *cache = NULL;
+
+	f->dir = scratch_make();
+	cache = path_join(f->dir, "cache");
+	setenv("GRANULE_CACHE", cache, 1);
+	setenv("GRANULE_FAKE", "1", 1);
+	setenv("CI", "1", 1);
+	free(scratch_image(f->dir, "Image-4k", 4096));
+	free(scratch_image(f->dir, "Image-64k", 65536));
+	*state = f;
+	return 0;
+}
+
+int fake_teardown(void **state)
+{
+	struct fake_fixture *f = *state;
+
+	scratch_remove(f->dir);
+	free(f);
+	return 0;
+}
+
 int guest_setup(void **state)
 {
 	struct guest_fixture *f = xcalloc(1, sizeof(*f));

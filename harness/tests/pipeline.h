@@ -20,6 +20,14 @@ char *scratch_write(const char *dir, const char *name, const void *data, size_t 
  * nowhere; the fake guest does not mind. */
 char *scratch_image(const char *dir, const char *name, unsigned int page_bytes);
 
+/* A group's state for tests of the whole program with fake guests: a scratch folder with Image-4k, Image-64k and a cache of its
+ * own. $GRANULE_FAKE is 1 from here on. */
+struct fake_fixture {
+	char *dir; /* owned */
+};
+int fake_setup(void **state);
+int fake_teardown(void **state);
+
 /* The Image of linux-source-6.12 (trixie, micro) at @page_bytes: the kernel of matrices/smoke.yaml, from the cache. NULL
  * with a sentence in @ret_why_not where a test cannot boot it: no QEMU, not built, $GRANULE_NO_GUESTS says so. With
  * $GRANULE_REQUIRE_GUESTS set that fails the test instead. Both owned by the caller. */

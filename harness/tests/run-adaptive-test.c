@@ -19,36 +19,14 @@
 #include "store/store.h"
 #include "tests/pipeline.h"
 
-struct fixture {
-	char *dir;
-};
-
+/* Boots whose figures differ by 5%. */
 static int setup(void **state)
 {
-	struct fixture *f = xcalloc(1, sizeof(*f));
-	_cleanup_free_ char *cache = NULL;
-
-	f->dir = scratch_make();
-	cache = path_join(f->dir, "cache");
-	setenv("GRANULE_CACHE", cache, 1);
-	setenv("GRANULE_FAKE", "1", 1);
 	setenv("GRANULE_FAKE_SPREAD", "5", 1);
-	setenv("CI", "1", 1);
-	free(scratch_image(f->dir, "Image-4k", 4096));
-	*state = f;
-	return 0;
+	return fake_setup(state);
 }
 
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_remove(f->dir);
-	free(f);
-	return 0;
-}
-
-static char *write_matrix(const struct fixture *f, const char *workloads, const char *trials, const char *rest)
+static char *write_matrix(const struct fake_fixture *f, const char *workloads, const char *trials, const char *rest)
 {
 	_cleanup_free_ char *text =
 		xasprintf("matrix: a\nguest: { memory: 256MiB }\nkernels: { 4k: { image: Image-4k } }\n"
@@ -101,7 +79,7 @@ static void begin_and_kill(const char *const args[], const char *run, unsigned i
  * was first. */
 static void the_same_boots_however_run(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(
 		f, two_cells, "seeds: 3, warmups: 0, samples: 1, until: { half_width: 0.1%, at_most: 40 }", "");
 	_cleanup_free_ char *run = path_join(f->dir, "r"), *out = NULL, *one = NULL, *two = NULL, *four = NULL;
@@ -163,7 +141,7 @@ static void ends(void **state)
 		{ two_cells, "seeds: 2, until: { half_width: 0.0001%, at_most: 9, metric: value.* }", 0, 2 },
 		{ "  w: { null: { fail: exit } }\n", "seeds: 2, until: { half_width: 1%, at_most: 9 }", 4, 2 },
 	};
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_free_ char *matrix = write_matrix(f, cases[i].workloads, cases[i].trials, "");
@@ -184,7 +162,7 @@ static void ends(void **state)
 static void trials_out_of_reach(void **state)
 {
 	static const char gate[] = "gates:\n  - { metric: value.*, worse_by: 1%, against: baseline }\n";
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *with = write_matrix(f, two_cells, "samples: 1, seeds: 1", gate), *out = NULL, *ran = NULL;
 	_cleanup_free_ char *run = path_join(f->dir, "n"), *warned = NULL, *well = NULL, *adaptive = NULL;
 	char *matrix = with;
@@ -216,5 +194,5 @@ int main(void)
 		cmocka_unit_test(trials_out_of_reach),
 	};
 
-	return cmocka_run_group_tests_name("run-adaptive", tests, setup, teardown);
+	return cmocka_run_group_tests_name("run-adaptive", tests, setup, fake_teardown);
 }

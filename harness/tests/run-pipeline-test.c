@@ -19,37 +19,7 @@
 #include "base/text.h"
 #include "tests/pipeline.h"
 
-struct fixture {
-	char *dir;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-
-	_cleanup_free_ char *cache = NULL;
-
-	f->dir = scratch_make();
-	cache = path_join(f->dir, "cache");
-	setenv("GRANULE_CACHE", cache, 1);
-	setenv("GRANULE_FAKE", "1", 1);
-	setenv("CI", "1", 1);
-	free(scratch_image(f->dir, "Image-4k", 4096));
-	free(scratch_image(f->dir, "Image-64k", 65536));
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_remove(f->dir);
-	free(f);
-	return 0;
-}
-
-static char *write_matrix(const struct fixture *f, const char *name, const char *workloads, unsigned int seeds)
+static char *write_matrix(const struct fake_fixture *f, const char *name, const char *workloads, unsigned int seeds)
 {
 	_cleanup_free_ char *text = xasprintf(
 		"matrix: test\nguest: { memory: 256MiB }\nkernels:\n  4k: { image: Image-4k }\n"
@@ -62,7 +32,7 @@ static char *write_matrix(const struct fixture *f, const char *name, const char 
 
 static void run_show_diff(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "m.yaml", "  w: { null: { } }\n", 2);
 	_cleanup_free_ char *run = path_join(f->dir, "run"), *out = NULL, *shown = NULL, *diff = NULL;
 	_cleanup_free_ char *before = NULL, *after = NULL;
@@ -88,7 +58,7 @@ static void a_package_that_is_not_there(void **state)
 	static const char text[] =
 		"matrix: test\nkernels: { distro: { package: linux-image-arm64-16k, suite: trixie } }\n"
 		"folios:\n  small: { anon: { 16K: always } }\nworkloads: { w: { null: { } } }\n";
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = scratch_write(f->dir, "package.yaml", text, strlen(text)), *out = NULL;
 
 	assert_int_equal(GRANULE(&out, "list", matrix), 0);
@@ -103,7 +73,7 @@ static void series_are_shown(void **state)
 	static const char text[] = "matrix: s\nguest: { memory: 256MiB }\nkernels:\n  64k: { image: Image-64k }\n"
 				   "workloads: { w: { null: { touch: 4M } } }\n"
 				   "trials: { seeds: 1, warmups: 1, samples: 2, series: 2, series_interval: 500 }\n";
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = scratch_write(f->dir, "s.yaml", text, strlen(text)), *plain = NULL;
 	_cleanup_free_ char *run = path_join(f->dir, "s"), *shown = NULL, *json = NULL, *other = NULL, *out = NULL;
 
@@ -130,7 +100,7 @@ static void failures_have_outcomes(void **state)
 		{ "exit", "workload-failed" }, { "signal", "workload-failed" },	 { "oops", "guest-crashed" },
 		{ "no-hello", "boot-failed" }, { "unsupported", "unsupported" },
 	};
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_free_ char *workload = xasprintf("  w: { null: { fail: %s } }\n", cases[i].how);
@@ -156,7 +126,7 @@ static void kill_at(pid_t pid, unsigned int ms, int sig)
 /* SIGKILL at many moments, then --resume: the same cells and the same bytes as a run that nobody disturbed. */
 static void killed_runs_resume(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "k.yaml", "  a: { null: { } }\n  b: { null: { } }\n", 4);
 	_cleanup_free_ char *whole = path_join(f->dir, "whole"), *want = NULL;
 
@@ -179,7 +149,7 @@ static void killed_runs_resume(void **state)
 
 static void interrupted_run_exits_130_and_resumes(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "i.yaml", "  w: { null: { } }\n", 40);
 	_cleanup_free_ char *run = path_join(f->dir, "interrupted"), *header = path_join(run, "run.json");
 	pid_t pid = granule_start((const char *const[]){ "run", matrix, "-o", run, NULL });
@@ -198,7 +168,7 @@ static void interrupted_run_exits_130_and_resumes(void **state)
 /* A limit on file sizes stands in for a full disk: a write fails in the middle. */
 static void full_disk_is_said_and_resumes(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "d.yaml", "  w: { null: { } }\n", 1);
 	_cleanup_free_ char *run = path_join(f->dir, "full"), *out = NULL;
 	struct rlimit before, small;
@@ -223,7 +193,7 @@ static void full_disk_is_said_and_resumes(void **state)
 
 static void two_schedulers_do_not_share_a_run(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "t.yaml", "  w: { null: { } }\n", 40);
 	_cleanup_free_ char *run = path_join(f->dir, "two"), *lock = path_join(run, "lock"), *out = NULL;
 	pid_t pid = granule_start((const char *const[]){ "run", matrix, "-o", run, NULL });
@@ -270,7 +240,7 @@ static void usage_errors_exit_2(void **state)
 
 static void missing_things_are_named(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *absent = NULL, *x86 = NULL, *none = NULL, *out = NULL, *out2 = NULL, *out3 = NULL;
 	_cleanup_free_ char *run = path_join(f->dir, "missing");
 	static const char bzimage[1024] = { [0x1fe] = 0x55, [0x1ff] = (char)0xaa, [0x202] = 'H', 'd', 'r', 'S' };
@@ -294,7 +264,7 @@ static void missing_things_are_named(void **state)
 /* Guests need QEMU; the plan does not. Nothing is made before the error. */
 static void no_qemu_is_said_first(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "q.yaml", "  w: { null: { } }\n", 1), *out = NULL;
 	_cleanup_free_ char *run = path_join(f->dir, "no-qemu"), *path = xstrdup(getenv("PATH"));
 
@@ -311,7 +281,7 @@ static void no_qemu_is_said_first(void **state)
 
 static void output_directory_in_use_is_kept(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "o.yaml", "  w: { null: { } }\n", 1), *out = NULL;
 	_cleanup_free_ char *run = path_join(f->dir, "used"), *before = NULL, *after = NULL;
 
@@ -329,7 +299,7 @@ static void run_gate(void **state)
 	static const char text[] = "matrix: test\nguest: { memory: 256MiB }\nkernels: { 4k: { image: Image-4k } }\n"
 				   "workloads: { w: { null: {} } }\ntrials: { seeds: 2, samples: 1 }\n"
 				   "gates:\n  - { metric: guest.memory.idle_used, worse_by: 1%, against: baseline }\n";
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = scratch_write(f->dir, "g.yaml", text, strlen(text));
 	_cleanup_free_ char *plain = write_matrix(f, "m.yaml", "  w: { null: { } }\n", 1);
 	_cleanup_free_ char *base = path_join(f->dir, "gate-base"), *run = path_join(f->dir, "gate-run"), *none = NULL,
@@ -368,5 +338,5 @@ int main(void)
 		cmocka_unit_test(run_gate),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, fake_setup, fake_teardown);
 }

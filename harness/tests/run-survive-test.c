@@ -14,36 +14,8 @@
 #define MOMENTS 100
 #define LANES 10
 
-struct fixture {
-	char *dir;
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = xcalloc(1, sizeof(*f));
-	_cleanup_free_ char *cache = NULL;
-
-	f->dir = scratch_make();
-	cache = path_join(f->dir, "cache");
-	setenv("GRANULE_CACHE", cache, 1);
-	setenv("CI", "1", 1);
-	free(scratch_image(f->dir, "Image-4k", 4096));
-	free(scratch_image(f->dir, "Image-64k", 65536));
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_remove(f->dir);
-	free(f);
-	return 0;
-}
-
 /* 2 kernels x @workloads cells. */
-static char *write_matrix(const struct fixture *f, const char *name, unsigned int workloads, unsigned int seeds,
+static char *write_matrix(const struct fake_fixture *f, const char *name, unsigned int workloads, unsigned int seeds,
 			  const char *guest)
 {
 	struct text t = { 0 };
@@ -84,7 +56,7 @@ static void assert_counts_right(const char *out, unsigned int all)
 /* Caught: a boot that two schedulers start, that none does, or that makes one stop. */
 static void four_join_and_double_nothing(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "j.yaml", 3, 6, ""), *want = NULL, *out = NULL;
 	_cleanup_free_ char *whole = path_join(f->dir, "j-whole");
 
@@ -116,7 +88,7 @@ static void four_join_and_double_nothing(void **state)
 /* Caught: a shard that does another's boots, a boot that is in none, a split that is not the same twice. */
 static void shards_are_a_partition(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "s.yaml", 2, 5, ""), *want = NULL, *got = NULL;
 	_cleanup_free_ char *whole = path_join(f->dir, "s-whole"), *run = NULL;
 	size_t n_attempts, n_boots = 0, before = 0;
@@ -143,7 +115,7 @@ static void shards_are_a_partition(void **state)
 /* Caught: a joiner that leaves while somebody is still at a boot that it counts. */
 static void a_joiner_waits_for_the_last_boot(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "w.yaml", 1, 1, ""), *run = path_join(f->dir, "w");
 	_cleanup_free_ char *header = path_join(run, "run.json"), *out = NULL;
 	pid_t first;
@@ -192,7 +164,7 @@ static void disturb(struct lane *lanes, size_t n, unsigned int span_us, unsigned
 }
 
 /* How long as many runs take side by side on a host as busy as this one is now: the moments are spread over that. */
-static unsigned int undisturbed_us(const struct fixture *f, const char *whole)
+static unsigned int undisturbed_us(const struct fake_fixture *f, const char *whole)
 {
 	uint64_t began = now_ns();
 	pid_t pids[LANES];
@@ -209,7 +181,7 @@ static unsigned int undisturbed_us(const struct fixture *f, const char *whole)
 
 static void killed_at_a_hundred_moments(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "k.yaml", 1, 2, ""), *whole = path_join(f->dir, "k-whole");
 	_cleanup_free_ char *want = NULL;
 	unsigned int seed = chosen_seed(), span_us;
@@ -277,7 +249,7 @@ static struct boot_result result_of(const char *run_dir, unsigned int attempt)
 /* Caught: a starved host's boot that is taken for a slow guest's, that is not repeated, or that is repeated for ever. */
 static void a_starved_boot_is_repeated_once(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *matrix = write_matrix(f, "st.yaml", 1, 1, ""), *whole = path_join(f->dir, "st-whole");
 	_cleanup_free_ char *once = NULL, *always = NULL, *out = NULL;
 	struct boot_result first, second;
@@ -305,7 +277,7 @@ static void a_starved_boot_is_repeated_once(void **state)
 	assert_int_equal(attempts_of(always, &n_boots), 2);
 }
 
-static char *write_no_hello(const struct fixture *f, bool one_boots)
+static char *write_no_hello(const struct fake_fixture *f, bool one_boots)
 {
 	_cleanup_free_ char *text =
 		xasprintf("matrix: test\nguest: { memory: 256MiB }\nkernels:\n  k: { image: Image-4k }\n"
@@ -319,7 +291,7 @@ static char *write_no_hello(const struct fixture *f, bool one_boots)
 /* Caught: an Image that boots nowhere and is tried to the end; one that boots and is given up for its cells' sake. */
 static void three_boot_failures_give_an_image_up(void **state)
 {
-	const struct fixture *f = *state;
+	const struct fake_fixture *f = *state;
 	_cleanup_free_ char *bad = path_join(f->dir, "bad"), *fair = path_join(f->dir, "fair"), *matrix = NULL;
 	_cleanup_free_ char *out = NULL, *shown = NULL, *again = NULL, *other = NULL;
 	size_t n_boots;
@@ -378,5 +350,5 @@ int main(void)
 		cmocka_unit_test(killed_at_a_hundred_moments),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, fake_setup, fake_teardown);
 }
