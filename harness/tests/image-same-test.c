@@ -214,7 +214,18 @@ static void compare_cached(const struct cache_entry *micro, const struct cache_e
 	print_message("compared: %s\n", full->origin);
 }
 
-/* The same source, base page and release, micro and full; how many pairs there were. */
+/* "linux-source-6.12 6.12.117-1, micro, 64K" and the same with full: of one source, with the same patches, options and layout. */
+static bool of_one_source(const struct cache_entry *micro, const struct cache_entry *full)
+{
+	static const char word[] = ", micro, ";
+	const char *at = micro->origin ? strstr(micro->origin, word) : NULL;
+	_cleanup_free_ char *same =
+		at ? xasprintf("%.*s, full, %s", (int)(at - micro->origin), micro->origin, at + strlen(word)) : NULL;
+
+	return same && full->origin && !strcmp(same, full->origin);
+}
+
+/* How many pairs of micro and full there were. */
 static size_t compare_all(const char *cache)
 {
 	struct cache_entry *e = NULL;
@@ -223,9 +234,8 @@ static size_t compare_all(const char *cache)
 	assert_int_equal(cache_list(cache, &e, &n, NULL), 0);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < n; j++) {
-			if (!e[i].release[0] || !e[j].release[0] || e[i].page_bytes != e[j].page_bytes ||
-			    strcmp(e[i].release, e[j].release) != 0 || !ends_with(e[i].family, " micro.config") ||
-			    !ends_with(e[j].family, " full.config"))
+			if (!e[i].release[0] || !e[j].release[0] || strcmp(e[i].release, e[j].release) != 0 ||
+			    !of_one_source(&e[i], &e[j]))
 				continue;
 			compare_cached(&e[i], &e[j]);
 			compared++;
