@@ -346,14 +346,34 @@ static void add_boots(struct comparison *c, const char *arm, const struct cell_d
 			add_trouble(c, data->cell->id, arm, i + 1, data->boots[i].outcome, data->boots[i].reason);
 }
 
+struct cell_list {
+	struct loader_cell *v; /* owned */
+	size_t n;
+};
+
+static void cell_list_free(struct cell_list *cells)
+{
+	free(cells->v);
+}
+
+/* The cells that compare_group() asks for, in that order. */
+static void add_cells(struct cell_list *cells, const struct cell_group *group)
+{
+	if (group->base)
+		*VEC_PUSH(cells->v, cells->n) = (struct loader_cell){ group->base_run, group->base };
+	for (size_t i = 0; i < group->n_others; i++)
+		if (group->others[i] && !group->others[i]->skip)
+			*VEC_PUSH(cells->v, cells->n) = (struct loader_cell){ group->other_run, group->others[i] };
+}
+
 /* One base cell with all its partners: each is loaded once and freed before the next group. */
-static int compare_group(struct comparison *c, const struct cell_group *group, struct err *err)
+static int compare_group(struct comparison *c, const struct cell_group *group, struct loader *loader, struct err *err)
 {
 	struct cell_data base = { 0 };
 	int rc = 0;
 
 	if (group->base) {
-		if (cell_load(group->base_run, group->base, &base, err) < 0)
+		if (loader_next(loader, &base, err) < 0)
 			return -1;
 		if (group->base->skip)
 			add_trouble(c, group->base->id, c->arms[0].base_label, 0, OUTCOME_SKIPPED, group->base->skip);
@@ -376,7 +396,7 @@ static int compare_group(struct comparison *c, const struct cell_group *group, s
 			add_trouble(c, cell->id, label, 0, OUTCOME_SKIPPED, cell->skip);
 			continue;
 		}
-		rc = cell_load(group->other_run, cell, &other, err);
+		rc = loader_next(loader, &other, err);
 		if (rc < 0)
 			break;
 		add_boots(c, label, &other);
@@ -417,6 +437,8 @@ int compare_runs(const struct run *base, const struct run *other, const struct c
 {
 	_cleanup_(comparison_free_p) struct comparison *c = xcalloc(1, sizeof(*c));
 	_cleanup_(pairing_free) struct pairing pairing = { 0 };
+	_cleanup_(cell_list_free) struct cell_list cells = { 0 };
+	_cleanup_(loader_free_p) struct loader *loader = NULL;
 	size_t n = 0;
 
 	c->options = *options;
@@ -431,11 +453,15 @@ int compare_runs(const struct run *base, const struct run *other, const struct c
 		arm->base_label = xstrdup(pairing.base_label);
 		arm->other_label = xstrdup(pairing.other_labels[i]);
 	}
+	for (size_t i = 0; i < pairing.n_groups; i++)
+		if (group_wanted(&pairing.groups[i], options->cell))
+			add_cells(&cells, &pairing.groups[i]);
+	loader = loader_start(cells.v, cells.n);
 	for (size_t i = 0; i < pairing.n_groups; i++) {
 		if (!group_wanted(&pairing.groups[i], options->cell))
 			continue;
 		n++;
-		if (compare_group(c, &pairing.groups[i], err) < 0)
+		if (compare_group(c, &pairing.groups[i], loader, err) < 0)
 			return -1;
 	}
 	if (!n)
@@ -474,26 +500,37 @@ static void add_lone_pair(struct comparison *c, const struct cell_data *data)
 	take_qemu(c, data);
 }
 
+static bool lone_wanted(const struct cell_record *cell, const struct compare_options *options)
+{
+	return !options->cell || fnmatch(options->cell, cell->id, 0) == 0;
+}
+
 int compare_alone(const struct run *run, const struct compare_options *options, struct comparison **ret,
 		  struct err *err)
 {
 	_cleanup_(comparison_free_p) struct comparison *c = xcalloc(1, sizeof(*c));
+	_cleanup_(cell_list_free) struct cell_list cells = { 0 };
+	_cleanup_(loader_free_p) struct loader *loader = NULL;
 	size_t n = 0;
 
 	c->options = *options;
 	c->base_dir = xstrdup(run->dir);
+	for (size_t i = 0; i < run->n_cells; i++)
+		if (lone_wanted(&run->cells[i], options) && !run->cells[i].skip)
+			*VEC_PUSH(cells.v, cells.n) = (struct loader_cell){ run, &run->cells[i] };
+	loader = loader_start(cells.v, cells.n);
 	for (size_t i = 0; i < run->n_cells; i++) {
 		const struct cell_record *cell = &run->cells[i];
 		struct cell_data data;
 
-		if (options->cell && fnmatch(options->cell, cell->id, 0))
+		if (!lone_wanted(cell, options))
 			continue;
 		n++;
 		if (cell->skip) {
 			add_trouble(c, cell->id, c->base_dir, 0, OUTCOME_SKIPPED, cell->skip);
 			continue;
 		}
-		if (cell_load(run, cell, &data, err) < 0)
+		if (loader_next(loader, &data, err) < 0)
 			return -1;
 		add_boots(c, c->base_dir, &data);
 		add_lone_pair(c, &data);

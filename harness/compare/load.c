@@ -81,8 +81,14 @@ static void add_hardware(struct cell_data *data, const char *attempt_dir)
 	json_decref(host);
 }
 
-/* One boot; @detailed: also the knobs and the host behind it. Touches nothing of other boots. */
-static int load_boot(const struct run *run, struct cell_data *data, unsigned int boot, bool detailed, struct err *err)
+static void take_details(struct cell_data *data, const struct boot_result *result)
+{
+	data->knobs = stream_knobs(result->stream ? result->stream : "", result->stream_len);
+	data->host = read_host(result->dir);
+}
+
+/* One boot; of the first also the knobs and the host behind it. Touches nothing of other boots. */
+static int load_boot(const struct run *run, struct cell_data *data, unsigned int boot, struct err *err)
 {
 	struct boot_data *b = &data->boots[boot - 1];
 	struct boot_result result;
@@ -101,66 +107,28 @@ static int load_boot(const struct run *run, struct cell_data *data, unsigned int
 			b->measured = true;
 		}
 	}
-	if (b->measured && detailed) {
-		data->knobs = stream_knobs(result.stream, result.stream_len);
-		data->host = read_host(result.dir);
-	}
+	if (b->measured && boot == 1)
+		take_details(data, &result);
 	if (b->measured && data->cell->basis == BASIS_HARDWARE)
 		b->dir = xstrdup(result.dir);
 	boot_result_free(&result);
 	return 0;
 }
 
-/* ---- Side by side: reading a boot is most of what a comparison costs, and boots have nothing to do with each other */
-
-#define THREADS_MOST 8
-#define BOOTS_EACH 3 /* fewer are read sooner than a thread is made */
-
-struct loading {
-	const struct run *run;
-	struct cell_data *data;
-	size_t first, step; /* boots first, first + step, ... */
-	int rc;
-	struct err err;
-};
-
-static void *load_some(void *arg)
+/* Of a cell whose first boot was not measured: the first that was is read again, for its knobs and host. */
+static int load_details(const struct run *run, struct cell_data *data, struct err *err)
 {
-	struct loading *l = arg;
+	for (size_t i = 0; !data->knobs && i < data->n_boots; i++) {
+		struct boot_result result;
 
-	for (size_t boot = l->first; l->rc == 0 && boot <= l->data->n_boots; boot += l->step)
-		l->rc = load_boot(l->run, l->data, (unsigned int)boot, false, &l->err);
-	return NULL;
-}
-
-/* From boot @first on, none of which is looked at for details. */
-static int load_rest(const struct run *run, struct cell_data *data, size_t first, struct err *err)
-{
-	size_t left = data->n_boots + 1 - first, n = (size_t)sysconf(_SC_NPROCESSORS_ONLN), started = 1;
-	struct loading all[THREADS_MOST] = { 0 };
-	pthread_t threads[THREADS_MOST];
-	int rc = 0;
-
-	n = n < THREADS_MOST ? n : THREADS_MOST;
-	n = n < left / BOOTS_EACH ? n : left / BOOTS_EACH;
-	n = n ? n : 1;
-	for (size_t i = 0; i < n; i++)
-		all[i] = (struct loading){ .run = run, .data = data, .first = first + i, .step = n, .err = ERR_INIT };
-	for (; started < n; started++)
-		if (pthread_create(&threads[started], NULL, load_some, &all[started]))
-			break;
-	load_some(&all[0]);
-	/* what no thread was to be had for */
-	for (size_t i = started; i < n; i++)
-		load_some(&all[i]);
-	for (size_t i = 1; i < started; i++)
-		pthread_join(threads[i], NULL);
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = all[i].rc;
-		if (rc < 0)
-			*err = all[i].err;
+		if (!data->boots[i].measured)
+			continue;
+		if (boot_read(run, data->cell, (unsigned int)i + 1, &result, err) < 0)
+			return -1;
+		take_details(data, &result);
+		boot_result_free(&result);
 	}
-	return rc;
+	return 0;
 }
 
 /* What all boots together say. */
@@ -180,26 +148,6 @@ static void sum_up(struct cell_data *data)
 	data->inert = measured && data->cell->asks_folios && !moved;
 }
 
-int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err)
-{
-	struct cell_data data = { .cell = cell, .n_boots = cell_boots(run, cell) };
-	size_t boot = 1;
-	int rc = 0;
-
-	data.boots = xcalloc(data.n_boots + 1, sizeof(*data.boots));
-	for (; rc == 0 && boot <= data.n_boots && !data.knobs; boot++)
-		rc = load_boot(run, &data, (unsigned int)boot, true, err);
-	if (rc == 0 && boot <= data.n_boots)
-		rc = load_rest(run, &data, boot, err);
-	if (rc < 0) {
-		cell_data_free(&data);
-		return -1;
-	}
-	sum_up(&data);
-	*ret = data;
-	return 0;
-}
-
 void cell_data_free(struct cell_data *data)
 {
 	for (size_t i = 0; i < data->n_boots; i++) {
@@ -212,4 +160,174 @@ void cell_data_free(struct cell_data *data)
 	json_decref(data->hardware);
 	json_decref(data->knobs);
 	*data = (struct cell_data){ 0 };
+}
+
+/* ---- Side by side: reading boots is most of what a comparison costs, and boots have nothing to do with each other.
+ * Threads read ahead; who asks for a cell that is not ready reads with them. */
+
+#define THREADS_MOST 8
+#define BOOTS_EACH 3  /* fewer are read sooner than a thread is made */
+#define CELLS_AHEAD 2 /* for each thread */
+
+struct slot {
+	struct cell_data data;
+	bool open;
+	size_t begun, ended; /* boots */
+	size_t failed;	     /* the first boot that cannot be read; 0: none */
+	struct err err;	     /* its */
+};
+
+struct loader {
+	const struct loader_cell *cells; /* borrowed */
+	size_t n;
+	struct slot *slots; /* owned: a ring, of the cells from @taken on */
+	size_t n_slots;
+	size_t taken, at; /* cells; @at: whose boots are being begun */
+	bool stop;
+	pthread_mutex_t lock; /* of all that changes here */
+	pthread_cond_t work, ready;
+	pthread_t threads[THREADS_MOST];
+	size_t n_threads;
+};
+
+static void slot_open(struct slot *s, const struct loader_cell *cell)
+{
+	*s = (struct slot){ .open = true, .err = ERR_INIT };
+	s->data.cell = cell->cell;
+	s->data.n_boots = cell_boots(cell->run, cell->cell);
+	s->data.boots = xcalloc(s->data.n_boots + 1, sizeof(*s->data.boots));
+}
+
+/* The next boot to read, if there is one within reach; the lock is held. */
+static struct slot *begin_boot(struct loader *l, const struct run **ret_run, unsigned int *ret_boot)
+{
+	for (; !l->stop && l->at < l->n && l->at < l->taken + l->n_slots; l->at++) {
+		struct slot *s = &l->slots[l->at % l->n_slots];
+
+		if (!s->open)
+			slot_open(s, &l->cells[l->at]);
+		if (s->begun == s->data.n_boots)
+			continue;
+		*ret_run = l->cells[l->at].run;
+		*ret_boot = (unsigned int)++s->begun;
+		return s;
+	}
+	return NULL;
+}
+
+/* Read one boot; false: there is none to be begun. The lock is held, but not while reading. */
+static bool read_one(struct loader *l)
+{
+	struct err err = ERR_INIT;
+	const struct run *run;
+	unsigned int boot;
+	struct slot *s = begin_boot(l, &run, &boot);
+	int rc;
+
+	if (!s)
+		return false;
+	pthread_mutex_unlock(&l->lock);
+	rc = load_boot(run, &s->data, boot, &err);
+	pthread_mutex_lock(&l->lock);
+	if (rc < 0 && (!s->failed || boot < s->failed)) {
+		s->failed = boot;
+		s->err = err;
+	}
+	if (++s->ended == s->data.n_boots)
+		pthread_cond_signal(&l->ready);
+	return true;
+}
+
+static void *read_ahead(void *arg)
+{
+	struct loader *l = arg;
+
+	pthread_mutex_lock(&l->lock);
+	while (!l->stop)
+		if (!read_one(l) && !l->stop)
+			pthread_cond_wait(&l->work, &l->lock);
+	pthread_mutex_unlock(&l->lock);
+	return NULL;
+}
+
+struct loader *loader_start(const struct loader_cell *cells, size_t n)
+{
+	size_t most = (size_t)sysconf(_SC_NPROCESSORS_ONLN), boots = 0;
+	struct loader *l = xcalloc(1, sizeof(*l));
+
+	for (size_t i = 0; i < n; i++)
+		boots += cells[i].cell->boots;
+	most = most < THREADS_MOST ? most : THREADS_MOST;
+	most = most < boots / BOOTS_EACH ? most : boots / BOOTS_EACH;
+	most = most ? most : 1;
+	l->cells = cells;
+	l->n = n;
+	l->n_slots = CELLS_AHEAD * most;
+	l->slots = xcalloc(l->n_slots, sizeof(*l->slots));
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->work, NULL);
+	pthread_cond_init(&l->ready, NULL);
+	/* who asks is one of them */
+	for (; l->n_threads + 1 < most; l->n_threads++)
+		if (pthread_create(&l->threads[l->n_threads], NULL, read_ahead, l))
+			break;
+	return l;
+}
+
+int loader_next(struct loader *l, struct cell_data *ret, struct err *err)
+{
+	const struct run *run = l->cells[l->taken].run;
+	struct slot *s = &l->slots[l->taken % l->n_slots], got;
+	int rc = 0;
+
+	pthread_mutex_lock(&l->lock);
+	while (!s->open || s->ended < s->data.n_boots)
+		if (!read_one(l) && (!s->open || s->ended < s->data.n_boots))
+			pthread_cond_wait(&l->ready, &l->lock);
+	got = *s;
+	*s = (struct slot){ 0 };
+	l->at = l->at > l->taken ? l->at : l->taken + 1;
+	l->taken++;
+	pthread_cond_broadcast(&l->work);
+	pthread_mutex_unlock(&l->lock);
+	if (got.failed) {
+		*err = got.err;
+		rc = -1;
+	}
+	if (rc == 0)
+		rc = load_details(run, &got.data, err);
+	if (rc < 0) {
+		cell_data_free(&got.data);
+		return -1;
+	}
+	sum_up(&got.data);
+	*ret = got.data;
+	return 0;
+}
+
+void loader_free(struct loader *l)
+{
+	if (!l)
+		return;
+	pthread_mutex_lock(&l->lock);
+	l->stop = true;
+	pthread_cond_broadcast(&l->work);
+	pthread_mutex_unlock(&l->lock);
+	for (size_t i = 0; i < l->n_threads; i++)
+		pthread_join(l->threads[i], NULL);
+	for (size_t i = 0; i < l->n_slots; i++)
+		cell_data_free(&l->slots[i].data);
+	pthread_cond_destroy(&l->ready);
+	pthread_cond_destroy(&l->work);
+	pthread_mutex_destroy(&l->lock);
+	free(l->slots);
+	free(l);
+}
+
+int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err)
+{
+	const struct loader_cell one = { run, cell };
+	_cleanup_(loader_free_p) struct loader *l = loader_start(&one, 1);
+
+	return loader_next(l, ret, err);
 }

@@ -30,6 +30,25 @@ struct cell_data {
 int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err);
 void cell_data_free(struct cell_data *data);
 
+struct loader_cell {
+	const struct run *run;
+	const struct cell_record *cell;
+};
+
+/* Many cells, the same way: the next ones are read while the caller is busy with the last. */
+struct loader;
+
+/* @cells are borrowed until loader_free(). */
+struct loader *loader_start(const struct loader_cell *cells, size_t n);
+/* The next of the @n cells, as cell_load() gives it; not to be called for more, nor after an error. By one thread. */
+int loader_next(struct loader *loader, struct cell_data *ret, struct err *err);
+void loader_free(struct loader *loader); /* also of one that was not read to its end */
+
+static inline void loader_free_p(struct loader **loader)
+{
+	loader_free(*loader);
+}
+
 /* The knobs of a stream, {path: effective}; owned by the caller. */
 json_t *stream_knobs(const char *stream, size_t len);
 

@@ -2,6 +2,7 @@
 /* Records: bytes to fields and back. Knows no files, no clock and no meaning of a field; allocates nothing. */
 #include "wire/wire.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define OFF_TYPE 4
@@ -50,6 +51,7 @@ static uint64_t get64(const char *p)
 /* Eight bytes at a time ("slicing by 8"): table[k][b] is what byte b does to the sum when k more bytes follow it. Built at
  * the first use, which in the guest is the hello, so before anything is measured. */
 static uint32_t crc_table[8][256];
+static pthread_once_t crc_built = PTHREAD_ONCE_INIT;
 
 static void crc_build(void)
 {
@@ -69,8 +71,7 @@ uint32_t wire_crc32(uint32_t crc, const void *data, size_t len)
 {
 	const char *p = data;
 
-	if (!crc_table[0][1])
-		crc_build();
+	pthread_once(&crc_built, crc_build);
 	for (crc = ~crc; len >= 8; p += 8, len -= 8) {
 		uint32_t low = crc ^ get32(p), high = get32(p + 4);
 
