@@ -58,6 +58,19 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Boots and samples are few, and millions of such lists are sorted. */
+static void sort_few(double *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		double one = v[i];
+		size_t k = i;
+
+		for (; k && v[k - 1] > one; k--)
+			v[k] = v[k - 1];
+		v[k] = one;
+	}
+}
+
 double stat_quantile(const double *v, size_t n, double p)
 {
 	_cleanup_free_ double *many = NULL;
@@ -69,7 +82,10 @@ double stat_quantile(const double *v, size_t n, double p)
 	if (n > ARRAY_SIZE(few))
 		sorted = many = xcalloc(n, sizeof(*many));
 	memcpy(sorted, v, n * sizeof(*v));
-	qsort(sorted, n, sizeof(*sorted), by_value);
+	if (many)
+		qsort(sorted, n, sizeof(*sorted), by_value);
+	else
+		sort_few(sorted, n);
 	at = p * (double)(n - 1);
 	i = (size_t)at;
 	part = at - (double)i;

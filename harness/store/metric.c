@@ -90,45 +90,61 @@ static uint32_t hash_more(uint32_t hash, const char *s)
 	return hash;
 }
 
-static void slot_put(struct measures *measures, uint32_t hash, uint32_t index)
+static void slot_put(struct measures *measures, struct measure_slot slot)
 {
-	size_t at = hash & (measures->n_slots - 1);
+	size_t at = slot.hash & (measures->n_slots - 1);
 
-	while (measures->slots[at])
+	while (measures->slots[at].number)
 		at = (at + 1) & (measures->n_slots - 1);
-	measures->slots[at] = index + 1;
+	measures->slots[at] = slot;
 }
 
 /* The last measure is new. Half of the slots stay free. */
-static void slots_add(struct measures *measures)
+static void slots_add(struct measures *measures, uint32_t hash)
 {
-	if (measures->n * 2 <= measures->n_slots) {
-		slot_put(measures, hash_more(HASH_BEGIN, measures->v[measures->n - 1].name), (uint32_t)measures->n - 1);
-		return;
+	struct measure_slot *old = measures->slots;
+	size_t n_old = measures->n_slots;
+
+	if (measures->n * 2 > n_old) {
+		measures->n_slots = n_old ? 2 * n_old : 64;
+		measures->slots = xcalloc(measures->n_slots, sizeof(*measures->slots));
+		for (size_t i = 0; i < n_old; i++)
+			if (old[i].number)
+				slot_put(measures, old[i]);
+		free(old);
 	}
-	measures->n_slots = measures->n_slots ? 2 * measures->n_slots : 64;
-	free(measures->slots);
-	measures->slots = xcalloc(measures->n_slots, sizeof(*measures->slots));
-	for (size_t i = 0; i < measures->n; i++)
-		slot_put(measures, hash_more(HASH_BEGIN, measures->v[i].name), (uint32_t)i);
+	slot_put(measures, (struct measure_slot){ hash, (uint32_t)measures->n });
 }
 
-/* Looks first at where the last search ended: a sample repeats the order of the one before. */
-static struct measure *find_or_null(struct measures *measures, const char *phase, const char *suffix)
+/* Where a search for @hash stands: the next measure that has it, or NULL. */
+static struct measure *slot_next(const struct measures *measures, uint32_t hash, size_t *at)
+{
+	while (measures->n_slots) {
+		const struct measure_slot *slot = &measures->slots[(*at)++ & (measures->n_slots - 1)];
+
+		if (!slot->number)
+			break;
+		if (slot->hash == hash)
+			return &measures->v[slot->number - 1];
+	}
+	return NULL;
+}
+
+/* Looks first at where the last search ended: a sample repeats the order of the one before. *ret_hash is of the name, and set only
+ * where there is none. */
+static struct measure *find_or_null(struct measures *measures, const char *phase, const char *suffix,
+				    uint32_t *ret_hash)
 {
 	size_t phase_len = strlen(phase), at;
+	struct measure *m;
 
-	if (!measures->n)
-		return NULL;
 	if (measures->cursor < measures->n && name_is(measures->v[measures->cursor].name, phase, phase_len, suffix))
 		return &measures->v[measures->cursor++];
-	at = hash_more(hash_more(hash_more(HASH_BEGIN, phase), "."), suffix);
-	for (at &= measures->n_slots - 1; measures->slots[at]; at = (at + 1) & (measures->n_slots - 1)) {
-		size_t i = measures->slots[at] - 1;
-
-		if (name_is(measures->v[i].name, phase, phase_len, suffix)) {
-			measures->cursor = i + 1;
-			return &measures->v[i];
+	*ret_hash = hash_more(hash_more(hash_more(HASH_BEGIN, phase), "."), suffix);
+	for (at = *ret_hash; (m = slot_next(measures, *ret_hash, &at));) {
+		if (name_is(m->name, phase, phase_len, suffix)) {
+			measures->cursor = (size_t)(m - measures->v) + 1;
+			return m;
 		}
 	}
 	return NULL;
@@ -146,32 +162,47 @@ static char *name_join(struct measures *measures, const char *phase, const char 
 	return name;
 }
 
-/* Boots of a run have the same metrics: the last look-ups are kept, which nobody can see but by the clock. */
-static const struct metric *lookup_again(const struct metric *table, const char *suffix)
-{
-	static _Thread_local struct {
-		const struct metric *table, *answer;
-		char suffix[64];
-	} kept[1024];
-	size_t at = hash_more(HASH_BEGIN, suffix) % ARRAY_SIZE(kept);
+struct kept_lookup {
+	const struct metric *table, *answer;
+	char suffix[64];
+};
 
-	if (strlen(suffix) >= sizeof(kept[at].suffix))
+#define KEPT 1024
+#define KEPT_PLACES 8 /* for one look-up: names of a run do not drive each other out */
+
+/* Boots of a run have the same metrics: the last look-ups are kept, which nobody can see but by the clock. @hash: of what is
+ * looked up, and perhaps of more. */
+static const struct metric *lookup_again(const struct metric *table, const char *suffix, uint32_t hash)
+{
+	static _Thread_local struct kept_lookup kept[KEPT];
+	size_t first = hash % KEPT;
+	struct kept_lookup *k = &kept[first];
+
+	if (strlen(suffix) >= sizeof(k->suffix))
 		return metric_lookup(table, suffix);
-	if (kept[at].table != table || strcmp(kept[at].suffix, suffix)) {
-		kept[at].table = table;
-		kept[at].answer = metric_lookup(table, suffix);
-		strcpy(kept[at].suffix, suffix);
+	for (size_t i = 0; i < KEPT_PLACES; i++) {
+		k = &kept[(first + i) % KEPT];
+		if (k->table == table && !strcmp(k->suffix, suffix))
+			return k->answer;
+		if (!k->table)
+			break;
 	}
-	return kept[at].answer;
+	if (k->table)
+		k = &kept[first];
+	k->table = table;
+	k->answer = metric_lookup(table, suffix);
+	strcpy(k->suffix, suffix);
+	return k->answer;
 }
 
 void measures_add(struct measures *measures, const struct measure_context *context, const struct metric *table,
 		  const char *phase, const char *suffix, double value)
 {
-	struct measure *m = find_or_null(measures, phase, suffix);
+	uint32_t hash;
+	struct measure *m = find_or_null(measures, phase, suffix, &hash);
 
 	if (!m) {
-		const struct metric *metric = lookup_again(table, suffix);
+		const struct metric *metric = lookup_again(table, suffix, hash);
 		double page = (double)context->page_bytes;
 
 		if (!metric) {
@@ -184,17 +215,18 @@ void measures_add(struct measures *measures, const struct measure_context *conte
 		m->resolution = metric->resolution + metric->resolution_pages * page +
 				metric->resolution_pages_per_cpu * page * (double)context->cpus;
 		measures->cursor = measures->n;
-		slots_add(measures);
+		slots_add(measures, hash);
 	}
 	value_add(measures, m, value);
 }
 
 const struct measure *measures_find(const struct measures *measures, const char *name)
 {
-	size_t at = hash_more(HASH_BEGIN, name);
+	uint32_t hash = hash_more(HASH_BEGIN, name);
+	const struct measure *m;
 
-	for (at &= measures->n_slots - 1; measures->n && measures->slots[at]; at = (at + 1) & (measures->n_slots - 1))
-		if (!strcmp(measures->v[measures->slots[at] - 1].name, name))
-			return &measures->v[measures->slots[at] - 1];
+	for (size_t at = hash; (m = slot_next(measures, hash, &at));)
+		if (!strcmp(m->name, name))
+			return m;
 	return NULL;
 }

@@ -50,12 +50,16 @@ struct measure {
 	size_t n_values;
 };
 
+struct measure_slot {
+	uint32_t hash, number; /* of a name; the index of its measure and 1, or 0 */
+};
+
 struct measures {
 	struct measure *v; /* owned, in order of first appearance */
 	size_t n;
 	bool folios_moved; /* some large-folio counter rose after the idle snapshot: the profile is not inert */
 	struct measure_block *blocks; /* owned: names and values */
-	uint32_t *slots;	      /* owned: of a hash table of names: the index of a measure and 1, or 0 */
+	struct measure_slot *slots;   /* owned: a hash table of names */
 	size_t n_slots;		      /* a power of two, or 0 */
 	size_t cursor;		      /* where the last search ended; samples repeat the order of their metrics */
 };
