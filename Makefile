@@ -213,7 +213,7 @@ format:
 	clang-format -i $(C_FILES)
 
 .PHONY: bench-here
-bench-here: all $(B)/bench $(B)/bench-diff
+bench-here: all $(B)/bench $(B)/bench-diff $(B)/tests/compare-seeds-test $(B)/tests/planted-guest-test
 	@tools/bench $(B)
 
 # ---- Installing

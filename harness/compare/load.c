@@ -125,7 +125,8 @@ static int load_details(const struct run *run, struct cell_data *data, struct er
 			continue;
 		if (boot_read(run, data->cell, (unsigned int)i + 1, &result, err) < 0)
 			return -1;
-		take_details(data, &result);
+		if (result.dir)
+			take_details(data, &result);
 		boot_result_free(&result);
 	}
 	return 0;
