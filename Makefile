@@ -119,6 +119,9 @@ $(B)/guest/null/null: workloads/null/guest.c
 
 WIS := workloads/will-it-scale
 WIS_HEAD := $(wildcard $(WIS)/guest/*.h)
+# How they are made is in this file: a tree from before it changed gets them anew.
+$(GUEST): Makefile
+
 # Symbols stay on the host, beside the program: `granule explain` names user functions by them.
 GUEST_STRIP = $(GUEST_CC:gcc=objcopy) --only-keep-debug $@ $@.sym && $(GUEST_CC:gcc=strip) -s
 

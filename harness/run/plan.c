@@ -365,7 +365,7 @@ static json_t *definition_of(const struct option_def *options, const void *targe
 
 static json_t *kernel_definition(const struct kernel_spec *spec, const struct kernel_image *image)
 {
-	json_t *o = definition_of(kernel_options, spec), *patches;
+	json_t *o = definition_of(kernel_options, spec), *patches = NULL;
 
 	/* what these are lies in the digests below */
 	json_object_del(o, "git");
