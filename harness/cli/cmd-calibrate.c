@@ -26,7 +26,7 @@ static const struct argp_option options[] = {
 	  "The base that is built in other layouts (default: of each base page the first kernel with source or git)",
 	  0 },
 	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id, with the base's label, matches, as in '64k.*.faults'", 0 },
-	{ "builds", 'n', "N", 0, "Layout-neutral builds beside the base (default: 6)", 0 },
+	{ "builds", 'n', "N", 0, "Layout-neutral builds beside the base (default: 6, at least 3)", 0 },
 	{ "output", 'o', "DIR", 0, "The run directory (default: results/MATRIX-TIME)", 0 },
 	{ "jobs", 'j', "N", 0, "At most N guests at a time (default: as many as cores and memory allow)", 0 },
 	{ "fresh", 'f', NULL, 0, "Boot every cell, also those whose like has run before", 0 },
