@@ -63,31 +63,16 @@ void comparison_free(struct comparison *c)
 	free(c);
 }
 
-/* Where boot @boot has metric @name; @hint is where its neighbour had it. */
-static const struct measure *boot_metric(const struct boot_data *boot, const char *name, size_t hint)
-{
-	if (!boot->measured)
-		return NULL;
-	if (hint < boot->measures.n && !strcmp(boot->measures.v[hint].name, name))
-		return &boot->measures.v[hint];
-	return measures_find(&boot->measures, name);
-}
-
-static double boot_value(const struct measure *m)
-{
-	return stat_median(m->values, m->n_values);
-}
-
 static void fill_side(struct side *side, const struct cell_data *data, const char *name, size_t hint,
 		      double *resolution)
 {
 	side->values = xcalloc(data->n_boots + 1, sizeof(*side->values));
 	for (size_t i = 0; i < data->n_boots; i++) {
-		const struct measure *m = boot_metric(&data->boots[i], name, hint);
+		const struct measure *m = boot_measure_find(&data->boots[i], name, hint);
 
-		if (!m || !m->n_values)
+		if (!m)
 			continue;
-		side->values[side->n_boots++] = boot_value(m);
+		side->values[side->n_boots++] = measure_median(m);
 		side->n_samples = m->n_values > side->n_samples ? m->n_values : side->n_samples;
 		*resolution = m->resolution > *resolution ? m->resolution : *resolution;
 	}
@@ -105,35 +90,45 @@ static bool side_is_zero(const struct side *side)
 /* Is "X_per_op" also there as "X_per_mib"? */
 static bool has_per_mib(const struct cell_data *data, const char *name)
 {
+	const struct boot_data *first = cell_first_measured(data);
 	_cleanup_free_ char *sibling = NULL;
 
-	if (!ends_with(name, "_per_op"))
+	if (!first || !ends_with(name, "_per_op"))
 		return false;
 	sibling = xasprintf("%.*s_per_mib", (int)(strlen(name) - strlen("_per_op")), name);
-	for (size_t i = 0; i < data->n_boots; i++)
-		if (data->boots[i].measured)
-			return measures_find(&data->boots[i].measures, sibling) != NULL;
-	return false;
+	return measures_find(&first->measures, sibling) != NULL;
 }
 
-static bool name_wanted(const char *name, const char *glob)
+/* Does the row stand in the short table, and does it decide? Its sides are set. */
+static void set_place(struct row *row, const struct cell_record *cell, bool asked_for)
 {
-	const char *dot = strchr(name, '.');
+	/* a counter that stayed at zero on both sides has nothing to say unless it was asked for */
+	bool zero = side_is_zero(&row->base) && side_is_zero(&row->other);
 
-	return !glob || fnmatch(glob, name, 0) == 0 || (dot && fnmatch(glob, dot + 1, 0) == 0);
+	row->primary = workload_primary(cell->workload, row->name);
+	row->counts = asked_for || (row->primary && !zero);
+	row->shown = row->counts || (row->metric->primary && !zero);
 }
+
+/* What a pair's rows are made of. */
+struct sources {
+	const struct cell_data *base, *other;
+	const struct floor_cell *base_floors, *other_floors; /* or NULL */
+	struct pair_facts facts;
+};
 
 /* One metric of a pair: both sides, the boots whose seeds both have, the verdict. */
-static void add_row(struct comparison *c, struct pair *pair, const struct pair_facts *facts,
-		    const struct cell_data *base, const struct cell_data *other, const struct measure *m, size_t hint)
+static void add_row(struct comparison *c, struct pair *pair, const struct sources *of, const struct measure *m,
+		    size_t hint)
 {
+	const struct cell_data *base = of->base, *other = of->other;
 	size_t most = base->n_boots < other->n_boots ? base->n_boots : other->n_boots, n = 0;
 	_cleanup_free_ double *a = xcalloc(most + 1, sizeof(*a)), *b = xcalloc(most + 1, sizeof(*b));
 	_cleanup_free_ char *refusal = NULL;
 	struct row *row;
-	bool per_mib, timed, zero;
+	bool per_mib, timed;
 
-	if (!name_wanted(m->name, c->options.metric))
+	if (!metric_wanted(c->options.metric, m->name))
 		return;
 	row = VEC_PUSH(pair->rows, pair->n_rows);
 	row->name = xstrdup(m->name);
@@ -141,27 +136,23 @@ static void add_row(struct comparison *c, struct pair *pair, const struct pair_f
 	fill_side(&row->base, base, m->name, hint, &row->resolution);
 	fill_side(&row->other, other, m->name, hint, &row->resolution);
 	for (size_t i = 0; i < most; i++) {
-		const struct measure *x = boot_metric(&base->boots[i], m->name, hint);
-		const struct measure *y = boot_metric(&other->boots[i], m->name, hint);
+		const struct measure *x = boot_measure_find(&base->boots[i], m->name, hint);
+		const struct measure *y = boot_measure_find(&other->boots[i], m->name, hint);
 
-		if (x && y && x->n_values && y->n_values) {
-			a[n] = boot_value(x);
-			b[n++] = boot_value(y);
+		if (x && y) {
+			a[n] = measure_median(x);
+			b[n++] = measure_median(y);
 		}
 	}
 	per_mib = base->cell->page_bytes != other->cell->page_bytes && has_per_mib(base, m->name);
-	refusal = floors_apply(c->options.floors, base->cell, other->cell, row);
+	refusal = floor_apply(of->base_floors, of->other_floors, row);
 	timed = refusal != NULL;
 	if (!timed)
-		refusal = refuse(facts, m->name, m->metric, per_mib);
+		refusal = refuse(&of->facts, m->name, m->metric, per_mib);
 	row->refused = !timed && m->metric->direction == METRIC_NEITHER
-			       ? refused_either_way(facts, m->name, m->metric, per_mib)
+			       ? refused_either_way(&of->facts, m->name, m->metric, per_mib)
 			       : refusal != NULL;
-	/* a counter that stayed at zero on both sides has nothing to say unless it was asked for */
-	zero = side_is_zero(&row->base) && side_is_zero(&row->other);
-	row->primary = workload_primary(base->cell->workload, m->name);
-	row->counts = c->options.metric || (row->primary && !zero);
-	row->shown = row->counts || (m->metric->primary && !zero);
+	set_place(row, base->cell, c->options.metric);
 	judge(row, a, b, n, base->cell->basis, refusal, &c->options);
 }
 
@@ -181,25 +172,16 @@ static void correct_rows(struct comparison *c, struct pair *pair)
 	}
 }
 
-static const struct boot_data *first_measured(const struct cell_data *data)
-{
-	for (size_t i = 0; i < data->n_boots; i++)
-		if (data->boots[i].measured)
-			return &data->boots[i];
-	return NULL;
-}
-
 /* The base's metrics in order, then those that only the other side has. */
-static void add_rows(struct comparison *c, struct pair *pair, const struct pair_facts *facts,
-		     const struct cell_data *base, const struct cell_data *other)
+static void add_rows(struct comparison *c, struct pair *pair, const struct sources *of)
 {
-	const struct boot_data *first = first_measured(base), *second = first_measured(other);
+	const struct boot_data *first = cell_first_measured(of->base), *second = cell_first_measured(of->other);
 
 	for (size_t i = 0; first && i < first->measures.n; i++)
-		add_row(c, pair, facts, base, other, &first->measures.v[i], i);
+		add_row(c, pair, of, &first->measures.v[i], i);
 	for (size_t i = 0; second && i < second->measures.n; i++)
-		if (!first || !boot_metric(first, second->measures.v[i].name, i))
-			add_row(c, pair, facts, base, other, &second->measures.v[i], i);
+		if (!first || !boot_measure_find(first, second->measures.v[i].name, i))
+			add_row(c, pair, of, &second->measures.v[i], i);
 }
 
 /* Seeds that both have; on hardware, where seeds pair nothing, the boots of the side with fewer. */
@@ -301,14 +283,21 @@ static void count_failures(struct pair *pair, const struct cell_data *base, cons
 static void compare_pair(struct comparison *c, const char *name, size_t arm, const struct cell_data *base,
 			 const struct cell_data *other)
 {
-	struct pair_facts facts = {
-		.base = base->cell, .other = other->cell, .base_inert = base->inert, .other_inert = other->inert
+	struct sources of = {
+		.base = base,
+		.other = other,
+		.base_floors = floors_cell(c->options.floors, base->cell),
+		.other_floors = floors_cell(c->options.floors, other->cell),
+		.facts = { .base = base->cell,
+			   .other = other->cell,
+			   .base_inert = base->inert,
+			   .other_inert = other->inert },
 	};
 	struct pair *pair = VEC_PUSH(c->pairs, c->n_pairs);
 
 	*pair = (struct pair){ .name = xstrdup(name), .arm = arm, .base = base->cell, .other = other->cell };
-	definition_compare(base, other, c->axis, arm, c, &facts);
-	add_rows(c, pair, &facts, base, other);
+	definition_compare(base, other, c->axis, arm, c, &of.facts);
+	add_rows(c, pair, &of);
 	correct_rows(c, pair);
 	count_seeds(c, pair, base, other);
 	count_failures(pair, base, other);
@@ -476,7 +465,7 @@ int compare_runs(const struct run *base, const struct run *other, const struct c
 /* What a run says by itself: no other side, no change, no verdict. */
 static void add_lone_pair(struct comparison *c, const struct cell_data *data)
 {
-	const struct boot_data *first = first_measured(data);
+	const struct boot_data *first = cell_first_measured(data);
 	const struct cell_data none = { .cell = data->cell };
 	struct pair *pair = VEC_PUSH(c->pairs, c->n_pairs);
 
@@ -485,7 +474,7 @@ static void add_lone_pair(struct comparison *c, const struct cell_data *data)
 		const struct measure *m = &first->measures.v[i];
 		struct row *row;
 
-		if (!name_wanted(m->name, c->options.metric))
+		if (!metric_wanted(c->options.metric, m->name))
 			continue;
 		row = VEC_PUSH(pair->rows, pair->n_rows);
 		row->name = xstrdup(m->name);
@@ -493,7 +482,7 @@ static void add_lone_pair(struct comparison *c, const struct cell_data *data)
 		row->verdict = VERDICT_NOT_JUDGED;
 		fill_side(&row->base, data, m->name, i, &row->resolution);
 		fill_side(&row->other, &none, m->name, i, &row->resolution);
-		row->counts = c->options.metric || (m->metric->primary && !side_is_zero(&row->base));
+		set_place(row, data->cell, c->options.metric);
 	}
 	count_seeds(c, pair, data, data);
 	c->basis_seen[data->cell->basis] = true;

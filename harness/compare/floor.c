@@ -21,9 +21,7 @@ void floors_free(struct floors *f)
 			free(c->v[k].name);
 		free(c->v);
 		free(c->name);
-		free(c->limit);
-		json_decref(c->folio);
-		json_decref(c->workload);
+		json_decref(c->parts);
 	}
 	free(f->cells);
 	free(f->dir);
@@ -58,26 +56,17 @@ static const struct cell_record *twin(const struct run *run, const struct cell_r
 	return run_find_cell(run, id);
 }
 
-static const struct measure *measure_of(const struct cell_data *data, size_t boot, const char *name)
-{
-	const struct measure *m;
-
-	if (boot >= data->n_boots || !data->boots[boot].measured)
-		return NULL;
-	m = measures_find(&data->boots[boot].measures, name);
-	return m && m->n_values ? m : NULL;
-}
-
 /* @arm less @base by seed, each boot the median of its samples, where both have it. @ret holds base->n_boots. */
 static size_t differences(const struct cell_data *base, const struct cell_data *arm, const char *name, double *ret)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < base->n_boots; i++) {
-		const struct measure *a = measure_of(base, i, name), *b = measure_of(arm, i, name);
+	for (size_t i = 0; i < base->n_boots && i < arm->n_boots; i++) {
+		const struct measure *a = boot_measure_find(&base->boots[i], name, 0),
+				     *b = boot_measure_find(&arm->boots[i], name, 0);
 
 		if (a && b)
-			ret[n++] = stat_median(b->values, b->n_values) - stat_median(a->values, a->n_values);
+			ret[n++] = measure_median(b) - measure_median(a);
 	}
 	return n;
 }
@@ -88,11 +77,11 @@ static double base_median(const struct cell_data *base, const char *name, double
 	size_t n = 0;
 
 	for (size_t i = 0; i < base->n_boots; i++) {
-		const struct measure *m = measure_of(base, i, name);
+		const struct measure *m = boot_measure_find(&base->boots[i], name, 0);
 
 		if (!m)
 			continue;
-		v[n++] = stat_median(m->values, m->n_values);
+		v[n++] = measure_median(m);
 		*ret_resolution = fmax(*ret_resolution, m->resolution);
 	}
 	return stat_median(v, n);
@@ -159,10 +148,22 @@ static int load_arms(const struct run *run, const struct cell_record *base, cons
 	return cell && !cell->skip ? cell_load(run, cell, &arms->slow, err) : 0;
 }
 
+/* All of a definition but for the kernel and the guest. */
+static json_t *definition_parts(const struct cell_record *cell)
+{
+	static const char *const names[] = { "folio", "workload", "limit" };
+	json_t *parts = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		json_object_set(parts, names[i], json_object_get(cell->definition, names[i]));
+	return parts;
+}
+
 static int add_cell(struct floors *f, const struct run *run, const struct cell_record *base, const json_t *one,
 		    struct err *err)
 {
 	_cleanup_(arms_free) struct arms arms = { 0 };
+	const struct boot_data *first;
 	struct floor_cell *cell;
 
 	if (load_arms(run, base, one, &arms, err) < 0)
@@ -172,24 +173,16 @@ static int add_cell(struct floors *f, const struct run *run, const struct cell_r
 	cell = VEC_PUSH(f->cells, f->n_cells);
 	*cell = (struct floor_cell){
 		.name = xstrdup(behind_kernel(base)),
-		.folio = json_incref(json_object_get(base->definition, "folio")),
-		.workload = json_incref(json_object_get(base->definition, "workload")),
-		.limit = xstrdup(json_string_value(json_object_get(base->definition, "limit"))),
+		.parts = definition_parts(base),
 		.page_bytes = base->page_bytes,
 		.cpus = base->cpus,
 		.memory_bytes = base->memory_bytes,
 		.basis = base->basis,
 	};
 	f->n_builds = arms.n > f->n_builds ? arms.n : f->n_builds;
-	for (size_t i = 0; i < arms.v[0].n_boots; i++) {
-		const struct boot_data *boot = &arms.v[0].boots[i];
-
-		if (!boot->measured)
-			continue;
-		for (size_t k = 0; k < boot->measures.n; k++)
-			add_entry(cell, &arms, &boot->measures.v[k]);
-		break;
-	}
+	first = cell_first_measured(&arms.v[0]);
+	for (size_t i = 0; first && i < first->measures.n; i++)
+		add_entry(cell, &arms, &first->measures.v[i]);
 	return 0;
 }
 
@@ -219,31 +212,34 @@ int floors_load(const struct run *run, struct floors **ret, struct err *err)
 
 static bool same_cell(const struct floor_cell *f, const struct cell_record *cell)
 {
-	const json_t *d = cell->definition;
+	json_t *parts = definition_parts(cell);
+	bool same = f->page_bytes == cell->page_bytes && f->cpus == cell->cpus &&
+		    f->memory_bytes == cell->memory_bytes && f->basis == cell->basis && json_equal(f->parts, parts);
 
-	return f->page_bytes == cell->page_bytes && f->cpus == cell->cpus && f->memory_bytes == cell->memory_bytes &&
-	       f->basis == cell->basis && text_equal(f->limit, json_string_value(json_object_get(d, "limit"))) &&
-	       json_equal(f->folio, json_object_get(d, "folio")) &&
-	       json_equal(f->workload, json_object_get(d, "workload"));
+	json_decref(parts);
+	return same;
 }
 
-const struct floor_entry *floors_find(const struct floors *f, const struct cell_record *cell, const char *metric)
+const struct floor_cell *floors_cell(const struct floors *f, const struct cell_record *cell)
 {
-	for (size_t i = 0; i < f->n_cells; i++) {
-		if (!same_cell(&f->cells[i], cell))
-			continue;
-		for (size_t k = 0; k < f->cells[i].n; k++)
-			if (!strcmp(f->cells[i].v[k].name, metric))
-				return &f->cells[i].v[k];
-	}
+	for (size_t i = 0; f && i < f->n_cells; i++)
+		if (same_cell(&f->cells[i], cell))
+			return &f->cells[i];
 	return NULL;
 }
 
-char *floors_apply(const struct floors *f, const struct cell_record *base, const struct cell_record *other,
-		   struct row *row)
+const struct floor_entry *floor_find(const struct floor_cell *cell, const char *metric)
 {
-	const struct floor_entry *a = f ? floors_find(f, base, row->name) : NULL;
-	const struct floor_entry *b = f ? floors_find(f, other, row->name) : NULL;
+	for (size_t i = 0; i < cell->n; i++)
+		if (!strcmp(cell->v[i].name, metric))
+			return &cell->v[i];
+	return NULL;
+}
+
+char *floor_apply(const struct floor_cell *base, const struct floor_cell *other, struct row *row)
+{
+	const struct floor_entry *a = base ? floor_find(base, row->name) : NULL;
+	const struct floor_entry *b = other ? floor_find(other, row->name) : NULL;
 	double amount;
 
 	if (!a || !b)

@@ -13,8 +13,8 @@
  *	timed   the slow arm's mean difference to the base lies, with its 95% t interval, wholly beyond the floor and
  *		the metric's resolution
  *
- * They hold for a cell of the same base page, folio profile, workload and guest, whatever its kernel. A pair has a
- * floor where both of its cells do: the larger one. */
+ * They hold for a cell of the same base page, folio profile, workload, storage profile and guest, whatever its kernel.
+ * A pair has a floor where both of its cells do: the larger one. */
 #ifndef GRANULE_COMPARE_FLOOR_H
 #define GRANULE_COMPARE_FLOOR_H
 
@@ -38,9 +38,8 @@ struct floor_entry {
 };
 
 struct floor_cell {
-	char *name;		  /* owned: "off.faults": the id without its kernel */
-	json_t *folio, *workload; /* owned: of the definition */
-	char *limit;		  /* owned, or NULL */
+	char *name;    /* owned: "off.faults": the id without its kernel */
+	json_t *parts; /* owned: of the definition, what the floors hold for; absent where the definition has it not */
 	uint64_t page_bytes, cpus, memory_bytes;
 	enum basis basis;
 	struct floor_entry *v; /* owned, in the order of the base's metrics */
@@ -55,7 +54,7 @@ struct floors {
 	size_t n_builds; /* the most that a cell has */
 };
 
-/* ERR_CONFIG: @run is no calibration, or no cell of it has the base and two builds; ERR_HOST: the disk. */
+/* ERR_CONFIG: @run is no calibration, or no cell of it has the base and FLOOR_BUILDS_LEAST builds; ERR_HOST: the disk. */
 int floors_load(const struct run *run, struct floors **ret, struct err *err);
 void floors_free(struct floors *floors);
 static inline void floors_free_p(struct floors **floors)
@@ -63,13 +62,14 @@ static inline void floors_free_p(struct floors **floors)
 	floors_free(*floors);
 }
 
-/* What is known of @metric in @cell, or NULL. */
-const struct floor_entry *floors_find(const struct floors *floors, const struct cell_record *cell, const char *metric);
+/* What holds for @cell, or NULL; @floors may be NULL. */
+const struct floor_cell *floors_cell(const struct floors *floors, const struct cell_record *cell);
+/* What is known of @metric, or NULL. */
+const struct floor_entry *floor_find(const struct floor_cell *cell, const char *metric);
 
 /* Give @row, whose sides and resolution are set, the floor of the pair: for times it takes the resolution's place,
- * for all else the larger one counts. Returns why the metric is not judged (it is timed, off hardware), owned by the
- * caller, or NULL. */
-char *floors_apply(const struct floors *floors, const struct cell_record *base, const struct cell_record *other,
-		   struct row *row);
+ * for all else the larger one counts. Either side may have none: NULL. Returns why the metric is not judged (it is
+ * timed, off hardware), owned by the caller, or NULL. */
+char *floor_apply(const struct floor_cell *base, const struct floor_cell *other, struct row *row);
 
 #endif

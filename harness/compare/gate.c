@@ -2,7 +2,6 @@
 /* Gates on comparisons. Reads no stream: compare.c has made the numbers. */
 #include "compare/gate.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <string.h>
 
@@ -221,14 +220,6 @@ static bool label_selected(const struct gate *g, const struct cell_record *cell)
 	return true;
 }
 
-/* A counter that stayed at zero on both sides passes silently unless it is named in full. */
-static bool row_selected(const struct gate *g, const struct row *row)
-{
-	const char *dot = strchr(row->name, '.');
-
-	return fnmatch(g->metric, row->name, 0) == 0 || (dot && fnmatch(g->metric, dot + 1, 0) == 0);
-}
-
 static void select_checks(struct gating *gating, const struct gate *g, const struct comparison *c)
 {
 	for (size_t i = 0; i < c->n_pairs; i++) {
@@ -237,7 +228,7 @@ static void select_checks(struct gating *gating, const struct gate *g, const str
 		for (size_t k = 0; k < c->pairs[i].n_rows; k++) {
 			struct gate_check *check;
 
-			if (!row_selected(g, &c->pairs[i].rows[k]))
+			if (!metric_wanted(g->metric, c->pairs[i].rows[k].name))
 				continue;
 			check = VEC_PUSH(gating->checks, gating->n_checks);
 			*check = (struct gate_check){ .gate = g,

@@ -163,6 +163,23 @@ void cell_data_free(struct cell_data *data)
 	*data = (struct cell_data){ 0 };
 }
 
+const struct boot_data *cell_first_measured(const struct cell_data *data)
+{
+	for (size_t i = 0; i < data->n_boots; i++)
+		if (data->boots[i].measured)
+			return &data->boots[i];
+	return NULL;
+}
+
+const struct measure *boot_measure_find(const struct boot_data *boot, const char *name, size_t hint)
+{
+	if (!boot->measured)
+		return NULL;
+	if (hint < boot->measures.n && !strcmp(boot->measures.v[hint].name, name))
+		return &boot->measures.v[hint];
+	return measures_find(&boot->measures, name);
+}
+
 /* ---- Side by side: reading boots is most of what a comparison costs, and boots have nothing to do with each other.
  * Threads read ahead; who asks for a cell that is not ready reads with them. */
 

@@ -30,6 +30,11 @@ struct cell_data {
 int cell_load(const struct run *run, const struct cell_record *cell, struct cell_data *ret, struct err *err);
 void cell_data_free(struct cell_data *data);
 
+/* The first boot that was measured, or NULL. */
+const struct boot_data *cell_first_measured(const struct cell_data *data);
+/* The values of metric @name in @boot, or NULL. @hint: where its neighbour had it, looked at first. */
+const struct measure *boot_measure_find(const struct boot_data *boot, const char *name, size_t hint);
+
 struct loader_cell {
 	const struct run *run;
 	const struct cell_record *cell;

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "stat/stat.h"
 
 /* Names and values, freed together: a boot has hundreds, a run millions. */
 struct measure_block {
@@ -73,6 +74,18 @@ const struct metric *metric_lookup(const struct metric *table, const char *suffi
 		if (glob_match(m->pattern, suffix))
 			return m;
 	return NULL;
+}
+
+double measure_median(const struct measure *m)
+{
+	return stat_median(m->values, m->n_values);
+}
+
+bool metric_wanted(const char *glob, const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	return !glob || glob_match(glob, name) || (dot && glob_match(glob, dot + 1));
 }
 
 static bool name_is(const char *name, const char *phase, size_t phase_len, const char *suffix)

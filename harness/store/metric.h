@@ -47,7 +47,7 @@ struct measure {
 	const struct metric *metric; /* borrowed */
 	double resolution;	     /* in the metric's unit, for this cell */
 	double *values;		     /* of the measures: one a sample, in order (one a boot for what is read once) */
-	size_t n_values;
+	size_t n_values;	     /* 1 at least */
 };
 
 struct measure_slot {
@@ -69,6 +69,10 @@ void measures_free(struct measures *measures);
 void measures_add(struct measures *measures, const struct measure_context *context, const struct metric *table,
 		  const char *phase, const char *suffix, double value);
 const struct measure *measures_find(const struct measures *measures, const char *name);
+/* What a boot has of a metric: the median of its samples. */
+double measure_median(const struct measure *measure);
+/* Does @glob, NULL for any, name the metric @name, with its phase or without? */
+bool metric_wanted(const char *glob, const char *name);
 /* The entry of @table (ends with pattern NULL) for the name behind the phase, or NULL. */
 const struct metric *metric_lookup(const struct metric *table, const char *suffix);
 

@@ -3,7 +3,6 @@
  * the same boots finds the same number. */
 #include "store/store.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <string.h>
 
@@ -22,14 +21,12 @@ struct rounds {
 
 static bool looked_at(const struct cell_record *cell, const struct measure *m)
 {
-	const char *dot = strchr(m->name, '.');
-
 	/* what no verdict can rest on needs no boots */
 	if (m->metric->not_judged || (m->metric->class == METRIC_TIME && cell->basis == BASIS_EMULATED))
 		return false;
 	if (!cell->until_metric)
 		return workload_primary(cell->workload, m->name);
-	return fnmatch(cell->until_metric, m->name, 0) == 0 || (dot && fnmatch(cell->until_metric, dot + 1, 0) == 0);
+	return metric_wanted(cell->until_metric, m->name);
 }
 
 /* Half of the interval of @v to either side of its middle; INFINITY: too few for one. */
@@ -69,8 +66,8 @@ static double width_of(const struct rounds *r, const struct measure *m)
 	for (size_t i = 0; i < r->n; i++) {
 		const struct measure *of = measures_find(&r->boots[i], m->name);
 
-		if (of && of->n_values)
-			values[n++] = stat_median(of->values, of->n_values);
+		if (of)
+			values[n++] = measure_median(of);
 	}
 	return relative_width(m, values, n, r->cell->basis);
 }

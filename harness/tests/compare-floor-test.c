@@ -101,13 +101,20 @@ static struct opened one_cell(const char *folio, const struct numbers *n)
 	return o;
 }
 
+static const struct floor_entry *found(const struct floors *floors, const struct cell_record *cell, const char *metric)
+{
+	const struct floor_cell *of = floors_cell(floors, cell);
+
+	return of ? floor_find(of, metric) : NULL;
+}
+
 static void test_load(void **state)
 {
 	static const double means[] = { 0, 1, -1, 0 };
 	_cleanup_(opened_free) struct opened o = calibrate(&wide), t = calibrate(&tight),
 					     plain = one_cell("off", &usual);
 	_cleanup_(floors_free_p) struct floors *w = load(&o), *z = load(&t), *none = NULL;
-	const struct floor_entry *e = floors_find(w, &plain.run->cells[0], INSNS);
+	const struct floor_entry *e = found(w, &plain.run->cells[0], INSNS);
 	struct err err = ERR_INIT;
 
 	(void)state;
@@ -116,7 +123,7 @@ static void test_load(void **state)
 	assert_non_null(e);
 	assert_true(fabs(e->amount - stat_floor(means, 4, 0.95, 0.95)) < 1e-9);
 	assert_true(fabs(e->seen - 2) < 1e-9 && e->n_builds == 4 && !e->timed && e->has_slow);
-	assert_true(floors_find(z, &plain.run->cells[0], INSNS)->amount == 0);
+	assert_true(found(z, &plain.run->cells[0], INSNS)->amount == 0);
 	assert_int_equal(floors_load(plain.run, &none, &err), -1);
 	assert_int_equal(err.kind, ERR_CONFIG);
 	assert_non_null(strstr(err.msg, "is no calibration; `granule calibrate MATRIX` makes one"));
@@ -178,7 +185,7 @@ static void test_verdicts(void **state)
 	expect(&slow_within, "off", &much, INSNS, VERDICT_LONGER, NULL);
 }
 
-/* Which profile a cell has decides, not that some cell of the calibration has the metric. */
+/* Which profiles a cell has decide, not that some cell of the calibration has the metric. */
 static void test_other_cell(void **state)
 {
 	_cleanup_(opened_free) struct opened o = calibrate(&tight), other = one_cell("2m", &usual);
@@ -186,10 +193,10 @@ static void test_other_cell(void **state)
 	struct cell_record small = numbers_cell("64k", "off", &usual);
 
 	(void)state;
-	assert_null(floors_find(floors, &other.run->cells[0], INSNS));
-	assert_non_null(floors_find(floors, &small, INSNS));
+	assert_null(found(floors, &other.run->cells[0], INSNS));
+	assert_non_null(found(floors, &small, INSNS));
 	small.page_bytes = 4096;
-	assert_null(floors_find(floors, &small, INSNS));
+	assert_null(found(floors, &small, INSNS));
 	cell_record_free(&small);
 }
 
