@@ -151,7 +151,7 @@ static int load_arms(const struct run *run, const struct cell_record *base, cons
 /* All of a definition but for the kernel and the guest. */
 static json_t *definition_parts(const struct cell_record *cell)
 {
-	static const char *const names[] = { "folio", "workload", "limit" };
+	static const char *const names[] = { "folio", "workload", "storage", "limit" };
 	json_t *parts = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

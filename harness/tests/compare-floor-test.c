@@ -195,6 +195,9 @@ static void test_other_cell(void **state)
 	(void)state;
 	assert_null(found(floors, &other.run->cells[0], INSNS));
 	assert_non_null(found(floors, &small, INSNS));
+	json_object_set_new(small.definition, "storage", json_pack("{ss}", "fs", "ext4"));
+	assert_null(found(floors, &small, INSNS));
+	json_object_del(small.definition, "storage");
 	small.page_bytes = 4096;
 	assert_null(found(floors, &small, INSNS));
 	cell_record_free(&small);
