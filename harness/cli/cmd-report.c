@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "compare/floor.h"
 #include "report/page.h"
 
 #define EXPLANATION_SIZE_MAX (64 << 20)
@@ -13,20 +14,23 @@
 struct report_args {
 	const char **runs, **explanations; /* owned arrays of borrowed words */
 	size_t n_runs, n_explanations;
-	const char *output;
+	const char *output, *floor;
 	struct compare_options options;
 	bool json;
 };
 
-enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_EXPLAIN, KEY_FORMAT };
+enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FLOOR, KEY_EXPLAIN, KEY_FORMAT };
 
 static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "The page to write (default: report.html); -: standard output", 0 },
-	{ "along", KEY_ALONG, "AXIS", 0, "One run: compare along AXIS: kernels, folios, workloads or limit", 0 },
+	{ "along", KEY_ALONG, "AXIS", 0, "One run: compare along AXIS: kernels, folios, workloads, storages or limit",
+	  0 },
 	{ "from", KEY_FROM, "LABEL", 0, "The base on that axis (default: the first of the matrix)", 0 },
 	{ "effect", KEY_EFFECT, "PERCENT", 0, "The smallest change that matters (default: 1%)", 0 },
 	{ "metric", KEY_METRIC, "GLOB", 0, "Only metrics that match, as for granule diff", 0 },
 	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id matches", 0 },
+	{ "floor", KEY_FLOOR, "RUN", 0,
+	  "A calibration, as for granule diff; none: not even the one that the run was made with", 0 },
 	{ "explain", KEY_EXPLAIN, "FILE", 0,
 	  "Output of `granule explain --format json`, to be shown as a chart; can be given several times", 0 },
 	{ "format", KEY_FORMAT, "html|json", 0, "What to write (default: html); json: what the page is made of", 0 },
@@ -67,6 +71,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_CELL:
 		a->options.cell = arg;
 		return 0;
+	case KEY_FLOOR:
+		a->floor = arg;
+		return 0;
 	case KEY_EXPLAIN:
 		*VEC_PUSH(a->explanations, a->n_explanations) = arg;
 		return 0;
@@ -104,20 +111,24 @@ static const struct argp argp = {
 /* Everything that the page is made of, freed together. */
 struct gathered {
 	struct run **runs;
+	struct floors **floors; /* what the comparisons borrow; NULL: none */
 	struct comparison **comparisons;
 	json_t **explanations;
-	size_t n_runs, n_comparisons, n_explanations;
+	size_t n_runs, n_floors, n_comparisons, n_explanations;
 };
 
 static void gathered_free(struct gathered *g)
 {
 	for (size_t i = 0; i < g->n_comparisons; i++)
 		comparison_free(g->comparisons[i]);
+	for (size_t i = 0; i < g->n_floors; i++)
+		floors_free(g->floors[i]);
 	for (size_t i = 0; i < g->n_runs; i++)
 		run_free(g->runs[i]);
 	for (size_t i = 0; i < g->n_explanations; i++)
 		json_decref(g->explanations[i]);
 	free(g->comparisons);
+	free(g->floors);
 	free(g->runs);
 	free(g->explanations);
 }
@@ -166,6 +177,28 @@ static json_t *explanation_load(const char *path, struct err *err)
 	return NULL;
 }
 
+/* The run at @i compared with the first; of one run, that run by itself or along the axis. */
+static int add_comparison(const struct report_args *a, struct gathered *g, size_t i, struct err *err)
+{
+	const struct run *base = g->runs[0], *other = i ? g->runs[i] : NULL;
+	struct compare_options o = a->options;
+	struct comparison *c;
+	int rc;
+
+	if (!other && !o.along) {
+		rc = compare_alone(base, &o, &c, err);
+	} else {
+		if (cli_floors(a->floor, other, base, VEC_PUSH(g->floors, g->n_floors), err) < 0)
+			return -1;
+		o.floors = g->floors[g->n_floors - 1];
+		rc = compare_runs(base, other, &o, &c, err);
+	}
+	if (rc < 0)
+		return -1;
+	*VEC_PUSH(g->comparisons, g->n_comparisons) = c;
+	return 0;
+}
+
 static int gather(const struct report_args *a, struct gathered *g, struct err *err)
 {
 	for (size_t i = 0; i < a->n_explanations; i++) {
@@ -182,16 +215,9 @@ static int gather(const struct report_args *a, struct gathered *g, struct err *e
 			return -1;
 		*VEC_PUSH(g->runs, g->n_runs) = run;
 	}
-	for (size_t i = g->n_runs > 1; i < g->n_runs; i++) {
-		struct comparison *c;
-		int rc = g->n_runs == 1 && !a->options.along
-				 ? compare_alone(g->runs[0], &a->options, &c, err)
-				 : compare_runs(g->runs[0], i ? g->runs[i] : NULL, &a->options, &c, err);
-
-		if (rc < 0)
+	for (size_t i = g->n_runs > 1; i < g->n_runs; i++)
+		if (add_comparison(a, g, i, err) < 0)
 			return -1;
-		*VEC_PUSH(g->comparisons, g->n_comparisons) = c;
-	}
 	return 0;
 }
 
@@ -238,14 +264,14 @@ int cmd_report(int argc, char **argv)
 	_cleanup_(text_free) struct text out = { 0 };
 	struct err err = ERR_INIT;
 	bool parsed = cli_parse(&argp, argc, argv, &a);
-	int rc;
+	int rc = 2;
 
 	/* a page that cannot be filled is said before a large run is read */
-	rc = !parsed ? 2
-	     : (a.json || page_template(&template, &err) == 0) && gather(&a, &g, &err) == 0 &&
-			     make(&a, &g, template, &out, &err) == 0 && write_out(&a, &out, &err) == 0
-		     ? 0
-		     : cli_fail(&err);
+	if (parsed && ((!a.json && page_template(&template, &err) < 0) || gather(&a, &g, &err) < 0 ||
+		       make(&a, &g, template, &out, &err) < 0 || write_out(&a, &out, &err) < 0))
+		rc = cli_fail(&err);
+	else if (parsed)
+		rc = 0;
 	free(a.runs);
 	free(a.explanations);
 	return rc;

@@ -252,7 +252,7 @@ static void set_floor(const struct opened *o, const char *dir)
 }
 
 /* As a user types it. Caught: --floor that is read and not used, the run's own calibration that is not found, or found
- * although another was named. */
+ * although another was named, a report with other verdicts than diff's. */
 static void test_commands(void **state)
 {
 	const struct numbers longer = moved(1, 0);
@@ -274,6 +274,12 @@ static void test_commands(void **state)
 	SAYS(0, "below resolution (1 insns)", "diff", a.dir, b.dir, "--effect", "0.005%", "--metric", INSNS, "--floor",
 	     "none");
 	SAYS(2, "--floor: ", "diff", a.dir, b.dir, "--floor", a.dir);
+	SAYS(0, "within the layout floor (", "report", a.dir, b.dir, "--format", "json", "--effect", "0.005%",
+	     "--floor", broad.dir);
+	set_floor(&b, broad.dir);
+	SAYS(0, "within the layout floor (", "report", a.dir, b.dir, "--format", "json", "--effect", "0.005%");
+	SAYS(0, "below resolution (1 insns)", "report", a.dir, b.dir, "--format", "json", "--effect", "0.005%",
+	     "--floor", "none");
 	set_floor(&b, "/nowhere");
 	SAYS(2, "the calibration that this run was made with (--floor names another, or none): /nowhere", "diff", a.dir,
 	     b.dir);
