@@ -4,16 +4,16 @@
 
 #include <nettle/base64.h>
 #include <string.h>
-#include <zstd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/pack.h"
 #include "guest/programs.h"
 
 #define TEMPLATE_SIZE_MAX (16 << 20)
 #define MARK "@DATA@"
 /* A higher level costs more time than it saves bytes: 9 makes two per cent less of it than 6. */
-#define ZSTD_LEVEL 6
+#define LEVEL 6
 
 int page_template(char **ret, struct err *err)
 {
@@ -40,16 +40,14 @@ int page_template(char **ret, struct err *err)
 int page_fill(const char *template, const char *json, struct text *ret, struct err *err)
 {
 	const char *mark = strstr(template, MARK);
-	size_t len = strlen(json), room = ZSTD_compressBound(len), packed, coded;
-	_cleanup_free_ void *bytes = xcalloc(room, 1);
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *bytes = NULL, *text = NULL;
+	size_t packed, coded;
 
-	packed = ZSTD_compress(bytes, room, json, len, ZSTD_LEVEL);
-	if (ZSTD_isError(packed))
-		return err_set(err, ERR_HOST, "cannot compress the page's data: %s", ZSTD_getErrorName(packed));
+	if (pack(json, strlen(json), LEVEL, &bytes, &packed, err) < 0)
+		return err_wrap(err, "the page's data");
 	coded = BASE64_ENCODE_RAW_LENGTH(packed);
 	text = xcalloc(coded + 1, 1);
-	base64_encode_raw(text, packed, bytes);
+	base64_encode_raw(text, packed, (const uint8_t *)bytes);
 	text_add_bytes(ret, template, (size_t)(mark - template));
 	text_add_bytes(ret, text, coded);
 	text_add(ret, "%s", mark + strlen(MARK));

@@ -7,15 +7,14 @@
 #include <glob.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zstd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/pack.h"
 #include "base/text.h"
 
 #define ENTRY_SCHEMA 1
 #define HEAD_SIZE_MAX (UINT64_C(1) << 20)
-#define ZSTD_LEVEL 3
 /* What a killed writer left is nobody's after that. */
 #define TMP_AGE_S 3600
 
@@ -32,22 +31,6 @@ void boot_cache_drop(const char *cache, const char *key)
 }
 
 /* ---- Reading */
-
-/* The frame's content, with a NUL behind it; NULL: it is damaged. */
-static char *unpack(const char *data, size_t len, size_t *ret_len)
-{
-	unsigned long long size = ZSTD_getFrameContentSize(data, len);
-	_cleanup_free_ char *out = NULL;
-
-	/* both constants for "unknown" are larger than any entry */
-	if (size > BOOT_CACHE_ENTRY_MAX + HEAD_SIZE_MAX)
-		return NULL;
-	out = xcalloc((size_t)size + 1, 1);
-	if (ZSTD_decompress(out, (size_t)size, data, len) != size)
-		return NULL;
-	*ret_len = (size_t)size;
-	return steal_ptr(out);
-}
 
 static bool take_file(const json_t *o, const char **at, const char *end, struct cached_boot *boot)
 {
@@ -97,7 +80,7 @@ int boot_cache_get(const char *cache, const char *key, struct cached_boot *ret)
 	if (!path_exists(path))
 		return 0;
 	if (file_read(path, BOOT_CACHE_ENTRY_MAX, &data, &len, NULL) == 0)
-		boot.buffer = unpack(data, len, &len);
+		boot.buffer = unpack(data, len, BOOT_CACHE_ENTRY_MAX + HEAD_SIZE_MAX, &len);
 	if (!boot.buffer || !parse(&boot, len, key)) {
 		cached_boot_free(&boot);
 		unlink(path);
@@ -144,23 +127,6 @@ static char *format_head(const char *key, json_t *inputs, const struct cached_bo
 	return text;
 }
 
-static int pack(const struct text *content, char **ret, size_t *ret_len, struct err *err)
-{
-	size_t room = ZSTD_compressBound(content->len), n;
-	_cleanup_free_ char *out = xcalloc(room, 1);
-	ZSTD_CCtx *z = ZSTD_createCCtx();
-
-	ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, ZSTD_LEVEL);
-	ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-	n = ZSTD_compress2(z, out, room, content->s, content->len);
-	ZSTD_freeCCtx(z);
-	if (ZSTD_isError(n))
-		return err_set(err, ERR_HOST, "zstd: %s", ZSTD_getErrorName(n));
-	*ret = steal_ptr(out);
-	*ret_len = n;
-	return 0;
-}
-
 int boot_cache_put(const char *cache, const char *key, json_t *inputs, const struct cached_boot *boot, struct err *err)
 {
 	_cleanup_free_ char *path = entry_path(cache, key), *head = NULL, *data = NULL;
@@ -177,7 +143,7 @@ int boot_cache_put(const char *cache, const char *key, json_t *inputs, const str
 	text_add(&content, "%s\n", head);
 	for (size_t i = 0; i < boot->n_files; i++)
 		text_add_bytes(&content, boot->files[i].data, boot->files[i].len);
-	if (pack(&content, &data, &len, err) < 0 || make_dirs(dir, err) < 0)
+	if (pack(content.s, content.len, PACK_LEVEL, &data, &len, err) < 0 || make_dirs(dir, err) < 0)
 		return -1;
 	return file_write_atomic(path, data, len, err);
 }

@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/pack.h"
 
 #define COUNTS_SIZE_MAX ((size_t)512 << 20)
 
@@ -136,31 +136,24 @@ int counts_load(const char *path, struct counts *ret, struct err *err)
 int counts_load_kept(const char *path, struct counts *ret, struct err *err)
 {
 	_cleanup_free_ char *packed = NULL, *text = NULL;
-	unsigned long long size;
 	size_t len;
 
 	if (file_read(path, COUNTS_SIZE_MAX, &packed, &len, err) < 0)
 		return -1;
-	size = ZSTD_getFrameContentSize(packed, len);
-	/* both errors are above any size */
-	if (size > COUNTS_SIZE_MAX)
-		return err_set(err, ERR_HOST, "%s: not written by granule", path);
-	text = xcalloc((size_t)size + 1, 1);
-	if (ZSTD_decompress(text, (size_t)size, packed, len) != size)
-		return err_set(err, ERR_HOST, "%s: damaged", path);
+	text = unpack(packed, len, COUNTS_SIZE_MAX, &len);
+	if (!text)
+		return err_set(err, ERR_HOST, "%s: not written by granule, or damaged", path);
 	return counts_parse(text, ret, err) < 0 ? err_wrap(err, "%s", path) : 0;
 }
 
 int counts_keep(const char *path, const char *kept, struct err *err)
 {
 	_cleanup_free_ char *text = NULL, *packed = NULL;
-	size_t len, n;
+	size_t len;
 
 	if (file_read(path, COUNTS_SIZE_MAX, &text, &len, err) < 0)
 		return -1;
-	packed = xcalloc(ZSTD_compressBound(len), 1);
-	n = ZSTD_compress(packed, ZSTD_compressBound(len), text, len, 3);
-	if (ZSTD_isError(n))
-		return err_set(err, ERR_HOST, "%s: zstd: %s", path, ZSTD_getErrorName(n));
-	return file_write_atomic(kept, packed, n, err);
+	if (pack(text, len, PACK_LEVEL, &packed, &len, err) < 0)
+		return err_wrap(err, "%s", path);
+	return file_write_atomic(kept, packed, len, err);
 }
