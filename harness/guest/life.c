@@ -569,7 +569,8 @@ static void write_artifacts(const struct life *life)
 	_cleanup_free_ char *stream = NULL;
 	size_t len;
 
-	if (life->cell.job && file_read(life->stream_path, STREAM_SIZE_MAX, &stream, &len, NULL) == 0)
+	if (life->cell.job && artifacts_expected(life->cell.job) &&
+	    file_read(life->stream_path, STREAM_SIZE_MAX, &stream, &len, NULL) == 0)
 		artifacts_write(life->dir, life->cell.job, stream, len, NULL);
 }
 

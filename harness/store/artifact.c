@@ -2,7 +2,6 @@
 /* Reads ARTIFACT records. Knows the job's lines that name them. */
 #include "store/artifact.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -43,6 +42,11 @@ static bool is_expected(const char *job, const char *name)
 		(ends_with(name, ".log") && job_has(job, "service", name, strlen(name) - strlen(".log"))));
 }
 
+bool artifacts_expected(const char *job)
+{
+	return strstr(job, "\nartifact\t") || strstr(job, "\nservice\t");
+}
+
 static void take(struct artifact_list *list, const char *job, const struct wire_record *r)
 {
 	char name[sizeof(list->v->name)];
@@ -73,6 +77,8 @@ void artifacts_read(const char *job, const char *stream, size_t len, struct arti
 	size_t offset = 0;
 
 	*ret_list = (struct artifact_list){ 0 };
+	if (!artifacts_expected(job))
+		return;
 	for (uint32_t n = 0; wire_next(stream, len, &offset, n, &record) == WIRE_OK; n++)
 		take(ret_list, job, &record);
 }

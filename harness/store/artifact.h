@@ -4,6 +4,7 @@
 #ifndef GRANULE_STORE_ARTIFACT_H
 #define GRANULE_STORE_ARTIFACT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -22,6 +23,8 @@ struct artifact_list {
 };
 
 void artifacts_free(struct artifact_list *list);
+/* May a guest that had @job send any? Where not, its stream need not be read for them. */
+bool artifacts_expected(const char *job);
 /* Those of a stream whose guest had @job. */
 void artifacts_read(const char *job, const char *stream, size_t len, struct artifact_list *ret_list);
 /* NULL: it was not sent. */
