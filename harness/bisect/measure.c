@@ -78,7 +78,7 @@ static bool names_kernel(const json_t *gate, const char *label)
 	const json_t *labels = json_object_get(gate, "kernels");
 
 	for (size_t i = 0; i < json_array_size(labels); i++)
-		if (!strcmp(json_string_value(json_array_get(labels, i)), label))
+		if (text_equal(json_string_value(json_array_get(labels, i)), label))
 			return true;
 	return !json_array_size(labels);
 }
@@ -228,8 +228,9 @@ static int find_failure(const struct run *run, char **ret_reason, struct err *er
 {
 	for (size_t i = 0; i < run->n_cells; i++) {
 		const struct cell_record *cell = &run->cells[i];
+		size_t boots = cell_boots(run, cell);
 
-		for (unsigned boot = 1; !cell->skip && boot <= cell->boots; boot++) {
+		for (unsigned boot = 1; boot <= boots; boot++) {
 			_cleanup_(boot_result_free) struct boot_result r = { 0 };
 			_cleanup_free_ char *line = NULL;
 

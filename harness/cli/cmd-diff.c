@@ -154,11 +154,11 @@ static int find_origins(const struct diff_args *a, struct comparison *c, const s
 	struct schedule_options schedule;
 
 	if (!a->explain)
-		return origins_find(c, base, other, NULL, NULL, err);
+		return origins_find(c, base, other, NULL, err);
 	if (host_probe(&caps, err) < 0 || cli_need_qemu(&caps, err) < 0)
 		return -1;
 	schedule = cli_schedule_options(&caps, 1);
-	return origins_find(c, base, other, &schedule, NULL, err);
+	return origins_find(c, base, other, &schedule, err);
 }
 
 int cmd_diff(int argc, char **argv)

@@ -9,15 +9,14 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "store/counts.h"
 #include "explain/inlines.h"
-#include "explain/usercode.h"
 #include "explain/symbols.h"
+#include "explain/usercode.h"
 #include "run/repeat.h"
+#include "store/counts.h"
+#include "wire/code.h"
 #include "wire/wire.h"
 
-/* The kernel's half of the address space: bit 55 selects TTBR1 (Arm ARM D8.2). */
-#define IS_KERNEL(address) ((address) >> 55 & 1)
 /* The fixmap begins above this with 48 bits of address (arch/arm64/include/asm/memory.h, 6.1 to 7.2). What runs there is the
  * trampoline through which the kernel is entered while user space has no mapping of it (UNMAP_KERNEL_AT_EL0). */
 #define FIXMAP_LEAST UINT64_C(0xfffffbff00000000)
@@ -140,7 +139,7 @@ static void add_counts(struct side *s, struct tally *t, const struct sample_coun
 		double n = (double)counts->v[i].n / operations;
 		size_t at;
 
-		if (!IS_KERNEL(counts->v[i].address)) {
+		if (!code_is_kernel(counts->v[i].address)) {
 			add_user(s, t, &counts->v[i], n);
 			continue;
 		}

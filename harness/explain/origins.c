@@ -58,7 +58,10 @@ static void set_origins(struct row *row, const struct explanation *e)
 static int explain_pair(const struct explain_side sides[2], const struct schedule_options *options,
 			struct explanation **ret, struct err *err)
 {
-	for (unsigned int boot = 1; boot <= sides[0].cell->boots && boot <= sides[1].cell->boots; boot++) {
+	size_t base_boots = cell_boots(sides[0].run, sides[0].cell), boots = cell_boots(sides[1].run, sides[1].cell);
+
+	boots = boots < base_boots ? boots : base_boots;
+	for (unsigned int boot = 1; boot <= boots; boot++) {
 		struct err why = ERR_INIT;
 		int rc;
 
@@ -81,29 +84,24 @@ static int explain_pair(const struct explain_side sides[2], const struct schedul
 }
 
 int origins_find(struct comparison *c, const struct run *base, const struct run *other,
-		 const struct schedule_options *options, size_t *ret_missing, struct err *err)
+		 const struct schedule_options *options, struct err *err)
 {
-	size_t missing = 0;
-
 	for (size_t i = 0; i < c->n_pairs; i++) {
 		const struct pair *pair = &c->pairs[i];
 		const struct explain_side sides[] = { { base, pair->base }, { other ? other : base, pair->other } };
 		_cleanup_(explanation_free_p) struct explanation *e = NULL;
-		size_t asked = 0;
+		bool asked = false;
 		int rc = 1;
 
 		for (size_t k = 0; k < pair->n_rows; k++)
-			asked += is_asked_for(&pair->rows[k], &c->options);
+			asked |= is_asked_for(&pair->rows[k], &c->options);
 		if (asked)
 			rc = explain_pair(sides, options, &e, err);
 		if (rc < 0)
 			return -1;
-		missing += asked && !e;
 		for (size_t k = 0; e && k < pair->n_rows; k++)
 			if (is_asked_for(&pair->rows[k], &c->options))
 				set_origins(&pair->rows[k], e);
 	}
-	if (ret_missing)
-		*ret_missing = missing;
 	return 0;
 }

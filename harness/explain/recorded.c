@@ -6,18 +6,19 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "stat/stat.h"
 
 int recorded_measures(const struct run *run, const struct cell_record *cell, unsigned int boot, struct measures *ret,
 		      struct err *err)
 {
 	struct boot_result result = { 0 };
+	size_t boots = cell_boots(run, cell);
 	int rc;
 
 	if (cell->skip)
 		return err_set(err, ERR_CONFIG, "%s: it was skipped: %s", cell->id, cell->skip);
-	if (boot < 1 || boot > cell->boots)
-		return err_set(err, ERR_CONFIG, "%s: it has boots 1 to %llu", cell->id,
-			       (unsigned long long)cell->boots);
+	if (boot < 1 || boot > boots)
+		return err_set(err, ERR_CONFIG, "%s: it has boots 1 to %zu", cell->id, boots);
 	rc = boot_read(run, cell, boot, &result, err);
 	if (rc == 0 && result.outcome != OUTCOME_OK)
 		rc = err_set(err, ERR_CONFIG, "%s: boot %u is not ok", cell->id, boot);
@@ -52,15 +53,6 @@ static char *why_not(const struct cell_record *cell)
 			       : "this guest has no perf.");
 }
 
-static double mean(const struct measure *m)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < m->n_values; i++)
-		sum += m->values[i];
-	return sum / (double)m->n_values;
-}
-
 static double relative(const struct counter_change *c)
 {
 	return c->base ? fabs(c->other / c->base - 1) : HUGE_VAL;
@@ -88,10 +80,10 @@ static void add_changes(struct recorded *r, const struct measures *a, const stru
 		const struct measure *x = &a->v[i], *y = measures_find(b, x->name);
 		struct counter_change c = { .unit = x->metric->unit };
 
-		if (!ends_with(x->name, "_per_op") || !y || !x->n_values || !y->n_values)
+		if (!ends_with(x->name, "_per_op") || !y)
 			continue;
-		c.base = mean(x);
-		c.other = mean(y);
+		c.base = stat_mean(x->values, x->n_values);
+		c.other = stat_mean(y->values, y->n_values);
 		if (c.base == c.other)
 			continue;
 		c.name = xstrdup(x->name);

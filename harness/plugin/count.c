@@ -25,7 +25,6 @@ PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API;
 PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
 #define CHUNK 65536u
-#define IS_KERNEL(address) ((address) >> 55 & 1)
 
 /* Branches (Arm ARM C6.2): B and BL; BR and BLR, with pointer authentication or without. */
 #define IS_DIRECT(code) (((code)&0x7c000000u) == 0x14000000u)
@@ -150,7 +149,7 @@ static struct place place_of(const struct qemu_plugin_insn *insn)
 	struct place place = { .address = qemu_plugin_insn_vaddr(insn) };
 	uintptr_t host = (uintptr_t)qemu_plugin_insn_haddr(insn) & ~(uintptr_t)(CODE_PIECE - 1);
 
-	if (!IS_KERNEL(place.address) && host && host != (UINTPTR_MAX & ~(uintptr_t)(CODE_PIECE - 1)))
+	if (!code_is_kernel(place.address) && host && host != (UINTPTR_MAX & ~(uintptr_t)(CODE_PIECE - 1)))
 		place.digest = code_digest((const unsigned char *)host);
 	return place;
 }
@@ -161,7 +160,7 @@ static void count_insn(struct qemu_plugin_insn *insn, uint32_t code)
 	const struct place place = place_of(insn);
 	size_t i = counter_of(&place);
 
-	if (IS_KERNEL(place.address) && IS_DIRECT(code))
+	if (code_is_kernel(place.address) && IS_DIRECT(code))
 		places[i].code = code;
 #if PLUGIN_API == 1
 	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
@@ -366,7 +365,7 @@ static uint32_t insn_code(const struct qemu_plugin_insn *insn)
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	(void)id;
-	if (IS_KERNEL(qemu_plugin_tb_vaddr(tb)))
+	if (code_is_kernel(qemu_plugin_tb_vaddr(tb)))
 		qemu_plugin_register_vcpu_tb_exec_cb(tb, block_begins, QEMU_PLUGIN_CB_NO_REGS,
 						     (void *)(uintptr_t)qemu_plugin_tb_vaddr(tb));
 	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
@@ -374,7 +373,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		uint32_t code = insn_code(insn);
 
 		count_insn(insn, code);
-		if (IS_INDIRECT(code) && IS_KERNEL(qemu_plugin_insn_vaddr(insn)))
+		if (IS_INDIRECT(code) && code_is_kernel(qemu_plugin_insn_vaddr(insn)))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, branches, QEMU_PLUGIN_CB_NO_REGS,
 							       (void *)(uintptr_t)qemu_plugin_insn_vaddr(insn));
 		for (uintptr_t m = MARKER_SAMPLE_BEGIN; m <= MARKER_WORK_END; m++)

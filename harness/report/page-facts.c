@@ -35,8 +35,10 @@ static json_t *settings_of(const char *stream, size_t len)
 /* The first boot of @cell that has settings, ok or not: what did not take is what one looks for. */
 static int read_settings(const struct run *run, const struct cell_record *cell, json_t **ret, struct err *err)
 {
+	size_t boots = cell_boots(run, cell);
+
 	*ret = NULL;
-	for (unsigned int boot = 1; !cell->skip && boot <= cell->boots; boot++) {
+	for (unsigned int boot = 1; boot <= boots; boot++) {
 		struct boot_result r;
 
 		if (boot_read(run, cell, boot, &r, err) < 0)

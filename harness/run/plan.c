@@ -115,23 +115,39 @@ static int look_up_roots(struct plan *plan, struct err *err)
 	return 0;
 }
 
-/* Of a kernel that is not there yet nothing is known; the guest would say it, too. */
-static void skip_rootless(struct plan *plan)
-{
-	for (size_t i = 0; i < plan->n_cells; i++) {
-		struct cell *cell = &plan->cells[i];
-		const struct kernel_image *image = plan->images[kernel_index(plan, cell)];
-
-		if (!cell->skip && cell->workload->type->rootfs && image)
-			cell->skip = root_unsupported(image->config);
-	}
-}
-
-/* What a kernel lacks for a storage profile, found once for each pair of them. */
+/* What a kernel lacks for something, found by reading its files once. */
 struct lacking {
 	char *why; /* owned, or NULL */
 	bool asked;
 };
+
+static void lacking_free(struct lacking *lacking, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(lacking[i].why);
+	free(lacking);
+}
+
+/* Of a kernel that is not there yet nothing is known; the guest would say it, too. */
+static void skip_rootless(struct plan *plan)
+{
+	struct lacking *lacking = xcalloc(plan->matrix->n_kernels, sizeof(*lacking));
+
+	for (size_t i = 0; i < plan->n_cells; i++) {
+		struct cell *cell = &plan->cells[i];
+		const struct kernel_image *image = plan->images[kernel_index(plan, cell)];
+		struct lacking *l = &lacking[kernel_index(plan, cell)];
+
+		if (cell->skip || !cell->workload->type->rootfs || !image)
+			continue;
+		if (!l->asked) {
+			l->asked = true;
+			l->why = root_unsupported(image->config);
+		}
+		cell->skip = xstrdup(l->why);
+	}
+	lacking_free(lacking, plan->matrix->n_kernels);
+}
 
 /* Why the storage profile of @cell cannot be had, or NULL. Owned by the caller. */
 static char *storage_why(const struct plan *plan, const struct cell *cell, struct lacking *lacking)
@@ -188,9 +204,7 @@ static void skip_impossible(struct plan *plan)
 	}
 	for (size_t i = 0; i < n_pairs; i++)
 		free(why[i]);
-	for (size_t i = 0; i < n_lacking; i++)
-		free(lacking[i].why);
-	free(lacking);
+	lacking_free(lacking, n_lacking);
 	free(why);
 	free(asked);
 	skip_rootless(plan);
@@ -420,14 +434,15 @@ static json_t *cell_definition(const struct plan *plan, const struct cell *cell)
 {
 	const struct matrix *matrix = plan->matrix;
 	const struct workload *type = cell->workload->type;
+	const struct root *root = type->rootfs ? roots_find(&plan->roots, type->rootfs) : NULL;
 	json_t *o = json_object(), *workload = json_object();
 
 	json_object_set_new(workload, "type", json_string(type->name));
 	json_object_set_new(workload, "parameters", definition_of(type->options, cell->workload->params));
 	json_object_set_new(o, "workload", workload);
 	json_object_set_new(o, "kernel", kernel_definition(cell->kernel, plan->images[kernel_index(plan, cell)]));
-	if (type->rootfs && roots_find(&plan->roots, type->rootfs) && roots_find(&plan->roots, type->rootfs)->ready)
-		json_object_set_new(o, "rootfs", root_definition(roots_find(&plan->roots, type->rootfs)));
+	if (root && root->ready)
+		json_object_set_new(o, "rootfs", root_definition(root));
 	json_object_set_new(o, "folio", options_json(folio_options, cell->folio));
 	json_object_set_new(o, "guest", options_json(guest_options, &matrix->guest));
 	json_object_set_new(o, "trials", options_json(trials_options, &matrix->trials));

@@ -7,9 +7,7 @@
 #include "base/mem.h"
 #include "store/counts.h"
 #include "store/reader.h"
-
-/* Bit 55 selects TTBR1 (Arm ARM D8.2): the kernel's half, its entry trampoline and modules included. */
-#define IS_KERNEL(address) ((address) >> 55 & 1)
+#include "wire/code.h"
 
 int halves_load(const char *attempt_dir, struct halves_list *ret, struct err *err)
 {
@@ -25,7 +23,7 @@ int halves_load(const char *attempt_dir, struct halves_list *ret, struct err *er
 		struct halves *halves = VEC_PUSH(ret->v, ret->n);
 
 		for (size_t k = 0; k < s->n; k++)
-			*(IS_KERNEL(s->v[k].address) ? &halves->kernel : &halves->user) += (double)s->v[k].n;
+			*(code_is_kernel(s->v[k].address) ? &halves->kernel : &halves->user) += (double)s->v[k].n;
 	}
 	counts_free(&counts);
 	return 0;
