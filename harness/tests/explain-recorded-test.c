@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "explain/recorded.h"
 #include "store/counts.h"
 #include "tests/pipeline.h"
 #include "tests/scenarios/pairs.h"
@@ -60,6 +61,34 @@ static void hardware_says_what_it_knows(void **state)
 	scratch_remove(dir);
 }
 
+/* A cell whose first round of two boots was not enough has four. Caught: the second round taken for boots that are not
+ * there. */
+static void boots_of_later_rounds(void **state)
+{
+	static const struct numbers wide = {
+		.page = 65536, .insns = 6600, .spread = 900, .boots = 4, .peak = 18874368
+	};
+	struct cell_record cell = numbers_cell("64k", "off", &wide);
+	char *dir = scratch_make();
+	_cleanup_(run_free_p) struct run *run = NULL;
+	struct measures m = { 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	cell.boots = 2;
+	cell.boots_most = 4;
+	cell.half_width = 0.0001;
+	run_build(dir, &cell, 1);
+	numbers_boots(dir, &cell, &wide);
+	must(run_open(dir, &run, &err), &err);
+	cell_record_free(&cell);
+	must(recorded_measures(run, &run->cells[0], 3, &m, &err), &err);
+	measures_free(&m);
+	assert_int_equal(recorded_measures(run, &run->cells[0], 5, &m, &err), -1);
+	assert_non_null(strstr(err.msg, "it has boots 1 to 4"));
+	scratch_remove(dir);
+}
+
 /* Caught: a comparison that boots or fails where nobody has counted yet. */
 static void diff_without_counts(void **state)
 {
@@ -103,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hardware_says_what_it_knows),
+		cmocka_unit_test(boots_of_later_rounds),
 		cmocka_unit_test(diff_without_counts),
 		cmocka_unit_test(kept_counts),
 	};
