@@ -67,6 +67,11 @@ static struct stat_shift shift_at(const struct row *row, bool logs, double confi
 	return stat_shift_two(base, row->base.n_boots, other, row->other.n_boots, confidence);
 }
 
+static size_t fewer_boots(const struct row *row)
+{
+	return row->base.n_boots < row->other.n_boots ? row->base.n_boots : row->other.n_boots;
+}
+
 static struct change find_shift(const struct row *row, double confidence)
 {
 	struct change c = { .logs = stat_min(row->base.values, row->base.n_boots) > 0 &&
@@ -82,8 +87,7 @@ static struct change find_shift(const struct row *row, double confidence)
 				      .low = shift.low,
 				      .high = shift.high,
 				      .deviation = NAN,
-				      .n = row->base.n_boots < row->other.n_boots ? row->base.n_boots
-										  : row->other.n_boots,
+				      .n = fewer_boots(row),
 				      .known = shift.known };
 	return c;
 }
@@ -136,8 +140,6 @@ static size_t boots_needed(const struct row *row, double half, double confidence
 	size_t least = stat_shift_least_two(confidence), n = row->taken.d.n, needed;
 	double low, high, now;
 
-	if (half <= 0)
-		return 0;
 	judge_interval_at(row, confidence, &low, &high);
 	now = (high - low) / 2;
 	if (isnan(now))
@@ -157,8 +159,6 @@ char *judge_more(const struct row *row, double half, double confidence, size_t *
 					    : stat_pairs_needed(deviation, half, confidence, SEEDS_MOST);
 
 	*ret_more = needed > d->n ? needed - d->n : needed ? 1 : 0;
-	if (half <= 0)
-		return xstrdup("");
 	if (!needed)
 		return xasprintf("more than %d %ss", SEEDS_MOST, noun);
 	if (needed <= d->n)
@@ -172,14 +172,15 @@ static void judge_unclear(struct row *row, double change, double r, double confi
 	/* what half width would settle it: leave 0 out, or stay inside the effect */
 	bool large = fabs(change) >= options->effect;
 	double half = large ? fabs(change) - r : options->effect - fabs(change) - r;
-	char *more = judge_more(row, half, large ? confidence : options->confidence, &row->more_seeds);
 
-	if (half <= 0) {
-		free(more);
-		more = xasprintf("too close to its resolution for any number of %ss",
-				 row->taken.by_ranks ? "boot" : "seed");
-	}
-	set_verdict(row, VERDICT_UNCLEAR, more);
+	row->more_seeds = 0;
+	if (half > 0)
+		set_verdict(row, VERDICT_UNCLEAR,
+			    judge_more(row, half, large ? confidence : options->confidence, &row->more_seeds));
+	else
+		set_verdict(row, VERDICT_UNCLEAR,
+			    xasprintf("too close to its resolution for any number of %ss",
+				      row->taken.by_ranks ? "boot" : "seed"));
 }
 
 /* As a share of the base. */
@@ -190,9 +191,9 @@ static double resolution_share(const struct row *row)
 	return row->resolution / (base > 0 ? base : row->taken.scale);
 }
 
-static void judge_interval(struct row *row, const struct change *c, enum basis basis,
-			   const struct compare_options *options)
+static void judge_interval(struct row *row, enum basis basis, const struct compare_options *options)
 {
+	const struct change *c = &row->taken;
 	double e = options->effect, change = relative(c, c->d.mean), r = resolution_share(row);
 	double low = relative(c, c->d.low) - r, high = relative(c, c->d.high) + r;
 
@@ -254,20 +255,19 @@ static bool is_claim(enum verdict verdict)
 void judge_corrected(struct row *row, size_t family, const struct compare_options *options)
 {
 	double confidence = 1 - (1 - options->confidence) / (double)(family ? family : 1), r = resolution_share(row);
+	/* as judge_interval() saw it: over a base of 0 a row has no change to show */
+	double change = relative(&row->taken, row->taken.d.mean);
 
 	row->corrected_low = row->corrected_high = NAN;
 	if (family < 2 || !row->n_pairs)
 		return;
 	judge_interval_at(row, confidence, &row->corrected_low, &row->corrected_high);
 	if (row->verdict == VERDICT_UNCLEAR && row->taken.d.known) {
-		judge_unclear(row, row->change, r, confidence, options);
+		judge_unclear(row, change, r, confidence, options);
 	} else if (is_claim(row->verdict) && !(row->corrected_low - r > 0 || row->corrected_high + r < 0)) {
-		size_t more;
-		char *text = judge_more(row, fabs(row->change) - r, confidence, &more);
+		_cleanup_free_ char *more = judge_more(row, fabs(change) - r, confidence, &row->more_seeds);
 
-		set_verdict(row, VERDICT_UNCLEAR, xasprintf("not beyond doubt among %zu metrics; %s", family, text));
-		row->more_seeds = more;
-		free(text);
+		set_verdict(row, VERDICT_UNCLEAR, xasprintf("not beyond doubt among %zu metrics; %s", family, more));
 	}
 }
 
@@ -314,7 +314,7 @@ void judge(struct row *row, const double *base, const double *other, size_t n, e
 	bool ranks = basis == BASIS_HARDWARE;
 
 	if (ranks)
-		n = row->base.n_boots < row->other.n_boots ? row->base.n_boots : row->other.n_boots;
+		n = fewer_boots(row);
 	row->n_pairs = n;
 	row->corrected_low = row->corrected_high = row->p = NAN;
 	row->bootstrap = (struct stat_interval){ .mean = NAN, .low = NAN, .high = NAN, .deviation = NAN };
@@ -338,5 +338,5 @@ void judge(struct row *row, const double *base, const double *other, size_t n, e
 	else if (n == 1)
 		judge_one_seed(row, base, other);
 	else
-		judge_interval(row, &row->taken, basis, options);
+		judge_interval(row, basis, options);
 }

@@ -54,7 +54,7 @@ void judge_corrected(struct row *row, size_t family, const struct compare_option
 void judge_interval_at(const struct row *row, double confidence, double *ret_low, double *ret_high);
 
 /* How many more seeds, or boots a side, until @row's interval at @confidence is at most @half wide to either side, as
- * a relative change, if the spread stays what it is; at least 1. A sentence, owned by the caller; *ret_more is 0 if
+ * a relative change above 0, if the spread stays what it is; at least 1. A sentence, owned by the caller; *ret_more is 0 if
  * no number up to 1000 will do. */
 char *judge_more(const struct row *row, double half, double confidence, size_t *ret_more);
 

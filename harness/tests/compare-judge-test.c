@@ -397,6 +397,7 @@ static void test_correction(void **state)
 {
 	const double base[] = { 100, 100, 100, 100 }, near[] = { 103, 104, 103.5, 101.8 },
 		     far[] = { 150, 151, 150, 151 };
+	const double none[4] = { 0 };
 	const double alike[] = { 100.3, 99.9, 100.2, 100.1 };
 	const struct compare_options options = COMPARE_DEFAULTS;
 	struct row row = judged(base, near, 4, BASIS_SIMULATED, 0.01);
@@ -426,6 +427,13 @@ static void test_correction(void **state)
 	alone = row.more_seeds;
 	judge_corrected(&row, 20, &options);
 	assert_true(row.verdict == VERDICT_UNCLEAR && row.more_seeds > alone);
+	free(row.reason);
+	/* over a base of 0 there is no ratio, and still a number of seeds */
+	row = judged(none, near, 4, BASIS_SIMULATED, 0.01);
+	assert_true(row.verdict == VERDICT_WORSE && !row.has_change);
+	judge_corrected(&row, 1000000, &options);
+	assert_int_equal(row.verdict, VERDICT_UNCLEAR);
+	assert_non_null(strstr(row.reason, "among 1000000 metrics; about"));
 	free(row.reason);
 	/* four boots of hardware reach 97.1%, which is not enough for two: five are */
 	row = judged(base, far, 4, BASIS_HARDWARE, 0.01);
