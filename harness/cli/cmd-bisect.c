@@ -217,11 +217,6 @@ static int resolve(const char *tree, const char *option, const char *rev, char *
 	return 0;
 }
 
-static json_t *text_or_null(const char *s)
-{
-	return s ? json_string(s) : json_null();
-}
-
 static int write_request(const struct job *j, struct err *err)
 {
 	_cleanup_free_ char *path = path_join(j->dir, "bisect.json"), *matrix = path_join(j->dir, "matrix.yaml"),
@@ -246,10 +241,9 @@ static int ask(struct job *j, struct err *err)
 		return -1;
 	j->tree = xstrdup(kernel->git);
 	j->dir = a->output ? path_absolute(a->output) : cli_default_output("bisect-", j->matrix);
-	j->request = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "schema", BISECT_SCHEMA, "creator",
+	j->request = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:o}", "schema", BISECT_SCHEMA, "creator",
 			       "granule " GRANULE_VERSION, "matrix", path, "kernel", kernel->label, "tree", j->tree,
-			       "good", j->good, "bad", text_or_null(j->bad), "only", text_or_null(a->only), "gates",
-			       asked_gates(a, j->matrix));
+			       "good", j->good, "bad", j->bad, "only", a->only, "gates", asked_gates(a, j->matrix));
 	record = path_join(j->dir, "bisect.json");
 	if (!path_exists(record))
 		return write_request(j, err);

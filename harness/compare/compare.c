@@ -221,21 +221,14 @@ static void count_seeds(struct comparison *c, struct pair *pair, const struct ce
 	c->most_samples = pair->n_samples > c->most_samples ? pair->n_samples : c->most_samples;
 }
 
-static const char *cell_label(const struct cell_record *cell, const char *axis)
-{
-	for (size_t i = 0; i < cell->n_axes; i++)
-		if (!strcmp(cell->axes[i].axis, axis))
-			return cell->axes[i].label;
-	return "";
-}
-
 static void add_kernels(struct comparison *c, size_t arm, const struct cell_record *base,
 			const struct cell_record *other)
 {
+	const char *base_label = cell_label(base, "kernels"), *other_label = cell_label(other, "kernels");
 	struct kernel_fact fact = {
 		.arm = arm,
-		.base_label = cell_label(base, "kernels"),
-		.other_label = cell_label(other, "kernels"),
+		.base_label = base_label ? base_label : "",
+		.other_label = other_label ? other_label : "",
 		.base_release = base->kernel_release,
 		.other_release = other->kernel_release,
 		.base_page_bytes = base->page_bytes,

@@ -33,14 +33,6 @@ void pairing_free(struct pairing *p)
 	*p = (struct pairing){ 0 };
 }
 
-static const char *label_on(const struct cell_record *cell, const char *axis)
-{
-	for (size_t i = 0; i < cell->n_axes; i++)
-		if (!strcmp(cell->axes[i].axis, axis))
-			return cell->axes[i].label;
-	return NULL;
-}
-
 static char *key_without(const struct cell_record *cell, const char *axis)
 {
 	struct text key = { 0 };
@@ -87,7 +79,7 @@ static int axis_labels(const struct run *run, const char *axis, const char *from
 	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < run->n_cells; i++) {
-		const char *label = label_on(&run->cells[i], axis);
+		const char *label = cell_label(&run->cells[i], axis);
 
 		if (label && label_index(labels, n, label) == n)
 			*VEC_PUSH(labels, n) = xstrdup(label);
@@ -200,7 +192,7 @@ int pairing_make(const struct run *base, const struct run *other, const char *ax
 		rc = keep_label(labels, &n, axis, to, err);
 	if (rc == 0 && axis) {
 		for (size_t i = 0; i < base->n_cells; i++) {
-			const char *label = label_on(&base->cells[i], axis);
+			const char *label = cell_label(&base->cells[i], axis);
 
 			if (label && label_index(labels, n, label) < n)
 				add_entry(&e, key_without(&base->cells[i], axis), label_index(labels, n, label),

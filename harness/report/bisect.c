@@ -115,11 +115,6 @@ char *report_bisect_text(const struct bisect_report *report)
 	return text_steal(&out);
 }
 
-static json_t *text_or_null(const char *s)
-{
-	return s ? json_string(s) : json_null();
-}
-
 static json_t *candidates_json(const struct bisect_result *r)
 {
 	json_t *a = json_array();
@@ -163,8 +158,8 @@ json_t *report_bisect_json(const struct bisect_report *report)
 	json_object_set_new(o, "good", json_string(report->good));
 	json_object_set_new(o, "bad", json_string(report->bad));
 	json_object_set_new(o, "first_bad",
-			    r->found ? json_pack("{s:s, s:s, s:s, s:o}", "commit", r->candidates[0], "subject",
-						 r->subject, "author", r->author, "parent", text_or_null(r->parent))
+			    r->found ? json_pack("{s:s, s:s, s:s, s:s?}", "commit", r->candidates[0], "subject",
+						 r->subject, "author", r->author, "parent", r->parent)
 				     : json_null());
 	json_object_set_new(o, "candidates", candidates_json(r));
 	json_object_set_new(o, "steps", steps_json(r));

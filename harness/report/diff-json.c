@@ -12,11 +12,6 @@ static void set_number(json_t *o, const char *key, double v)
 		json_object_set_new(o, key, json_real(v));
 }
 
-static json_t *string_or_null(const char *s)
-{
-	return s ? json_string(s) : json_null();
-}
-
 static json_t *side_json(const struct side *side)
 {
 	json_t *o, *values;
@@ -155,13 +150,13 @@ json_t *report_diff_json(const struct comparison *c)
 	json_object_set_new(o, "schema", json_string(REPORT_SCHEMA));
 	json_object_set_new(o, "kind", json_string("diff"));
 	json_object_set_new(o, "base", json_string(c->base_dir));
-	json_object_set_new(o, "other", string_or_null(c->other_dir));
-	json_object_set_new(o, "along", string_or_null(c->axis));
+	json_object_set_new(o, "other", json_pack("s?", c->other_dir));
+	json_object_set_new(o, "along", json_pack("s?", c->axis));
 	json_object_set_new(o, "effect", json_real(c->options.effect));
 	json_object_set_new(o, "confidence", json_real(c->options.confidence));
-	json_object_set_new(o, "qemu", string_or_null(c->qemu));
+	json_object_set_new(o, "qemu", json_pack("s?", c->qemu));
 	json_object_set_new(o, "reused", json_integer((json_int_t)c->n_reused));
-	json_object_set_new(o, "floor", string_or_null(c->options.floors ? c->options.floors->dir : NULL));
+	json_object_set_new(o, "floor", json_pack("s?", c->options.floors ? c->options.floors->dir : NULL));
 	add_lists(c, o);
 	for (size_t i = 0; i < c->n_pairs; i++)
 		json_array_append_new(pairs, pair_json(&c->pairs[i]));

@@ -101,14 +101,6 @@ static void add_number(struct text *out, bool known, double v, int digits)
 
 /* ---- Cells */
 
-static const char *label_of(const struct cell_record *cell, const char *axis)
-{
-	for (size_t i = 0; i < cell->n_axes; i++)
-		if (!strcmp(cell->axes[i].axis, axis))
-			return cell->axes[i].label;
-	return NULL;
-}
-
 static json_t *axes_of(const struct page_input *in)
 {
 	json_t *axes = json_array();
@@ -124,14 +116,9 @@ static json_t *axes_of(const struct page_input *in)
 	return axes;
 }
 
-static json_t *string_or_null(const char *s)
-{
-	return s ? json_string(s) : json_null();
-}
-
 static void append_string(json_t *columns, const char *key, const char *s)
 {
-	json_array_append_new(json_object_get(columns, key), string_or_null(s));
+	json_array_append_new(json_object_get(columns, key), json_pack("s?", s));
 }
 
 static void append_integer(json_t *columns, const char *key, size_t n)
@@ -160,7 +147,7 @@ static void append_cell(json_t *columns, json_t *labels, size_t arm, const struc
 	append_string(columns, "basis", basis_names[pair->base->basis]);
 	json_object_foreach(labels, axis, list)
 	{
-		json_array_append_new(list, string_or_null(label_of(pair->base, axis)));
+		json_array_append_new(list, json_pack("s?", cell_label(pair->base, axis)));
 	}
 }
 
@@ -354,7 +341,7 @@ static json_t *runs_json(const struct page_input *in)
 		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 			const json_t *v = json_object_get(in->runs[r]->header, keys[i]);
 
-			json_object_set_new(o, keys[i], string_or_null(json_string_value(v)));
+			json_object_set_new(o, keys[i], json_pack("s?", json_string_value(v)));
 		}
 		json_object_set(o, "kernels", json_object_get(in->runs[r]->header, "kernels"));
 		json_array_append_new(runs, o);
@@ -435,10 +422,10 @@ int page_json(const struct page_input *in, char **ret, struct err *err)
 		return -1;
 	}
 	text_add(&out, "{\"schema\":\"%s\",\"kind\":\"report\",\"mode\":\"%s\"", REPORT_SCHEMA, page_mode(in));
-	add_json(&out, "along", string_or_null(first->axis));
+	add_json(&out, "along", json_pack("s?", first->axis));
 	add_json(&out, "effect", json_real(first->options.effect));
 	add_json(&out, "confidence", json_real(first->options.confidence));
-	add_json(&out, "qemu", string_or_null(first->qemu));
+	add_json(&out, "qemu", json_pack("s?", first->qemu));
 	add_json(&out, "bases", bases_seen(in));
 	add_verdicts(&out);
 	add_json(&out, "runs", runs_json(in));

@@ -18,14 +18,15 @@ static const struct field {
 	size_t offset;
 	bool needed;
 	uint64_t min, max; /* of numbers in a runnable cell; max 0: none */
+	bool adaptive;	   /* only in the line of a cell that is */
 } fields[] = {
 #define STRING(name, needed)                                                                                           \
 	{                                                                                                              \
-#name, FIELD_STRING, offsetof(struct cell_record, name), needed, 0, 0                                  \
+#name, FIELD_STRING, offsetof(struct cell_record, name), needed, 0, 0, false                           \
 	}
 #define NUMBER(name, min, max)                                                                                         \
 	{                                                                                                              \
-#name, FIELD_U64, offsetof(struct cell_record, name), true, min, max                                   \
+#name, FIELD_U64, offsetof(struct cell_record, name), true, min, max, false                            \
 	}
 	STRING(id, true),
 	STRING(skip, false),
@@ -43,11 +44,11 @@ static const struct field {
 	NUMBER(memory_bytes, 1 << 20, 0),
 	NUMBER(timeout_s, 0, 0),
 	NUMBER(boots, 1, 100000),
-	{ "work_bytes", FIELD_U64, offsetof(struct cell_record, work_bytes), false, 0, 0 },
-	{ "boots_most", FIELD_U64, offsetof(struct cell_record, boots_most), false, 0, 100000 },
-	{ "half_width", FIELD_REAL, offsetof(struct cell_record, half_width), false, 0, 0 },
+	{ "work_bytes", FIELD_U64, offsetof(struct cell_record, work_bytes), false, 0, 0, false },
+	{ "boots_most", FIELD_U64, offsetof(struct cell_record, boots_most), false, 0, 100000, true },
+	{ "half_width", FIELD_REAL, offsetof(struct cell_record, half_width), false, 0, 0, true },
 	STRING(until_metric, false),
-	{ "asks_folios", FIELD_BOOL, offsetof(struct cell_record, asks_folios), false, 0, 0 },
+	{ "asks_folios", FIELD_BOOL, offsetof(struct cell_record, asks_folios), false, 0, 0, false },
 };
 
 bool cell_id_valid(const char *id)
@@ -62,16 +63,15 @@ static json_t *field_json(const struct cell_record *cell, const struct field *f)
 {
 	const char *base = (const char *)cell + f->offset;
 
+	if (f->adaptive && !cell->boots_most)
+		return NULL;
 	switch (f->type) {
 	case FIELD_STRING:
 		return *(char *const *)(const void *)base ? json_string(*(char *const *)(const void *)base) : NULL;
 	case FIELD_U64:
-		/* what only an adaptive cell has is in no other's line */
-		if (f->offset == offsetof(struct cell_record, boots_most) && !cell->boots_most)
-			return NULL;
 		return json_integer((json_int_t) * (const uint64_t *)(const void *)base);
 	case FIELD_REAL:
-		return cell->boots_most ? json_real(*(const double *)(const void *)base) : NULL;
+		return json_real(*(const double *)(const void *)base);
 	case FIELD_BOOL:
 		return json_boolean(*(const bool *)(const void *)base);
 	}
@@ -302,6 +302,14 @@ void cell_record_free(struct cell_record *cell)
 	free(cell->disks);
 	json_decref(cell->definition);
 	*cell = (struct cell_record){ 0 };
+}
+
+const char *cell_label(const struct cell_record *cell, const char *axis)
+{
+	for (size_t i = 0; i < cell->n_axes; i++)
+		if (!strcmp(cell->axes[i].axis, axis))
+			return cell->axes[i].label;
+	return NULL;
 }
 
 bool cell_is_counted(const struct cell_record *cell)

@@ -84,6 +84,8 @@ int run_open(const char *dir, struct run **ret_run, struct err *err);
 int run_read_cell(const char *dir, const char *id, struct cell_record *ret_cell, struct err *err);
 /* Its boots run under the plugin that counts instructions: `trials: { count: yes }` on the simulated basis. */
 bool cell_is_counted(const struct cell_record *cell);
+/* Its label on @axis ("kernels"), or NULL where it is not on that axis. */
+const char *cell_label(const struct cell_record *cell, const char *axis);
 void cell_record_free(struct cell_record *cell);
 const struct cell_record *run_find_cell(const struct run *run, const char *id);
 
