@@ -2,7 +2,6 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -116,16 +115,30 @@ struct wanted {
 	const json_t *calibration;
 };
 
+/* Is it a build of the base of @one, of a calibration? */
+static bool is_build(const json_t *one, const char *label)
+{
+	const json_t *layouts = json_object_get(one, "layouts"), *layout;
+	size_t i;
+
+	json_array_foreach(layouts, i, layout)
+	{
+		if (!strcmp(json_string_value(layout), label))
+			return true;
+	}
+	return !strcmp(json_string_value(json_object_get(one, "slow")), label);
+}
+
 /* The label of the base that kernel @label of a calibration stands for. */
 static const char *base_of(const json_t *calibration, const char *label)
 {
-	for (size_t i = 0; i < json_array_size(calibration); i++) {
-		const char *base = json_string_value(json_object_get(json_array_get(calibration, i), "base"));
+	const json_t *one;
+	size_t i;
 
-		if (!strcmp(label, base) ||
-		    (starts_with(label, base) &&
-		     (starts_with(label + strlen(base), "-layout-") || starts_with(label + strlen(base), "-timers-"))))
-			return base;
+	json_array_foreach(calibration, i, one)
+	{
+		if (is_build(one, label))
+			return json_string_value(json_object_get(one, "base"));
 	}
 	return label;
 }
@@ -168,7 +181,7 @@ static void print_floors(const struct floors *floors, const struct calibrate_arg
 		puts(text);
 		return;
 	}
-	text = report_floors_text(floors, a->all, isatty(STDOUT_FILENO));
+	text = report_floors_text(floors, a->all, cli_colour());
 	fputs(text, stdout);
 }
 

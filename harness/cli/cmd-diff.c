@@ -4,37 +4,23 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "cli/cli.h"
-#include "compare/compare.h"
+#include "cli/compare.h"
 #include "compare/floor.h"
 #include "explain/origins.h"
 #include "report/report.h"
 
 struct diff_args {
-	const char *base, *other, *floor;
-	struct compare_options options;
+	const char *base, *other;
+	struct cli_compare compare;
 	const char *format;
 	bool all, explain;
 };
 
-enum { KEY_ALONG = 256, KEY_FROM, KEY_TO, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FORMAT, KEY_FLOOR, KEY_EXPLAIN };
+enum { KEY_TO = 256, KEY_FORMAT, KEY_EXPLAIN };
 
 static const struct argp_option options[] = {
-	{ "along", KEY_ALONG, "AXIS", 0,
-	  "Compare within one run along AXIS: kernels, folios, workloads, storages or limit", 0 },
-	{ "from", KEY_FROM, "LABEL", 0, "The base on that axis (default: the first of the matrix)", 0 },
 	{ "to", KEY_TO, "LABEL", 0, "Compare only this one with it (default: every other one)", 0 },
-	{ "effect", KEY_EFFECT, "PERCENT", 0, "The smallest change that matters (default: 1%)", 0 },
 	{ "all", 'a', NULL, 0, "Show every metric, not only the primary ones", 0 },
-	{ "metric", KEY_METRIC, "GLOB", 0,
-	  "Only metrics that match, with or without their phase: 'memory.*', 'page_fault1.*'; these count for the "
-	  "exit code even if they are not primary",
-	  0 },
-	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id matches", 0 },
-	{ "floor", KEY_FLOOR, "RUN", 0,
-	  "A calibration (`granule calibrate`): what lies below its floors is no change, what it found timed is not "
-	  "judged; none: not even the one that the run was made with",
-	  0 },
 	{ "explain", KEY_EXPLAIN, NULL, 0,
 	  "Boot what is not explained yet, counted (two boots a pair), and show the functions that changed most below "
 	  "each "
@@ -59,11 +45,11 @@ static error_t parse_end(const struct diff_args *a, struct argp_state *state)
 {
 	if (!a->base)
 		argp_error(state, "which runs? for example: granule diff results/6.12 results/7.2");
-	else if (!a->other && !a->options.along)
+	else if (!a->other && !a->compare.options.along)
 		argp_error(state, "one run is compared along an axis: granule diff %s --along kernels", a->base);
-	else if (a->other && a->options.along)
+	else if (a->other && a->compare.options.along)
 		argp_error(state, "--along compares within one run");
-	else if ((a->options.from || a->options.to) && !a->options.along)
+	else if ((a->compare.options.from || a->compare.options.to) && !a->compare.options.along)
 		argp_error(state, "--from and --to are labels on the axis of --along");
 	return 0;
 }
@@ -73,29 +59,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct diff_args *a = state->input;
 
 	switch (key) {
-	case KEY_ALONG:
-		a->options.along = arg;
-		return 0;
-	case KEY_FROM:
-		a->options.from = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->compare;
 		return 0;
 	case KEY_TO:
-		a->options.to = arg;
-		return 0;
-	case KEY_EFFECT:
-		a->options.effect = cli_percentage(arg, "--effect");
+		a->compare.options.to = arg;
 		return 0;
 	case 'a':
 		a->all = true;
-		return 0;
-	case KEY_METRIC:
-		a->options.metric = arg;
-		return 0;
-	case KEY_CELL:
-		a->options.cell = arg;
-		return 0;
-	case KEY_FLOOR:
-		a->floor = arg;
 		return 0;
 	case KEY_EXPLAIN:
 		a->explain = true;
@@ -112,6 +83,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 	return ARGP_ERR_UNKNOWN;
 }
+
+static const struct argp_child children[] = { { &cli_compare_argp, 0, NULL, 0 }, { 0 } };
 
 static const struct argp argp = {
 	options,
@@ -134,7 +107,7 @@ static const struct argp argp = {
 	"Exit code, first that applies: 130 interrupted; 2 wrong usage or no such run; 3 the disk failed; 4 some boots "
 	"failed or were not run (skipped and unsupported cells do not count); 5 a primary metric, or one named by "
 	"--metric, is unclear; 0 otherwise, whatever the verdicts: worse is no failure without a gate.",
-	NULL,
+	children,
 	NULL,
 	NULL,
 };
@@ -163,7 +136,7 @@ static int find_origins(const struct diff_args *a, struct comparison *c, const s
 
 int cmd_diff(int argc, char **argv)
 {
-	struct diff_args a = { .options = COMPARE_DEFAULTS, .format = "text" };
+	struct diff_args a = { .compare.options = COMPARE_DEFAULTS, .format = "text" };
 	_cleanup_(comparison_free_p) struct comparison *comparison = NULL;
 	_cleanup_(floors_free_p) struct floors *floors = NULL;
 	_cleanup_(run_free_p) struct run *base = NULL;
@@ -172,12 +145,12 @@ int cmd_diff(int argc, char **argv)
 
 	if (!cli_parse(&argp, argc, argv, &a))
 		return 2;
-	a.options.resample = !strcmp(a.format, "json");
+	a.compare.options.resample = !strcmp(a.format, "json");
 	if (run_open(a.base, &base, &err) < 0 || (a.other && run_open(a.other, &other, &err) < 0) ||
-	    cli_floors(a.floor, other, base, &floors, &err) < 0)
+	    cli_floors(a.compare.floor, other, base, &floors, &err) < 0)
 		return cli_fail(&err);
-	a.options.floors = floors;
-	if (compare_runs(base, other, &a.options, &comparison, &err) < 0 ||
+	a.compare.options.floors = floors;
+	if (compare_runs(base, other, &a.compare.options, &comparison, &err) < 0 ||
 	    find_origins(&a, comparison, base, other, &err) < 0)
 		return cli_fail(&err);
 	if (!strcmp(a.format, "json")) {

@@ -193,12 +193,12 @@ static int build_one(const struct images_args *a, const struct kernel_spec *spec
 
 static void show_line(void *ctx, const char *line)
 {
-	char *end;
-	double fraction = line && starts_with(line, "progress\t") ? strtod(line + strlen("progress\t"), &end) : -2;
+	const char *what;
+	double fraction;
 
-	if (fraction > -2 && *end == '\t')
-		show_progress(ctx, end + 1, fraction, -1);
-	else if (line && fraction == -2 && strstr(line, ROOTFS_DIR "/"))
+	if (tool_progress(line, &fraction, &what))
+		show_progress(ctx, what, fraction, -1);
+	else if (line && strstr(line, ROOTFS_DIR "/"))
 		printf("%s\n", line);
 }
 
@@ -285,13 +285,21 @@ static int images_build(const struct images_args *a, struct err *err)
 	return rc;
 }
 
-static void print_entry(const struct cache_entry *e)
+/* "2026-11-23", or "" */
+static void day_text(time_t t, char day[16])
 {
-	char size[24], pages[24], day[16] = "";
 	struct tm tm;
 
-	if (localtime_r(&e->used, &tm))
-		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	day[0] = '\0';
+	if (localtime_r(&t, &tm))
+		strftime(day, 16, "%Y-%m-%d", &tm);
+}
+
+static void print_entry(const struct cache_entry *e)
+{
+	char size[24], pages[24], day[16];
+
+	day_text(e->used, day);
 	if (!e->release[0])
 		printf("%.12s  damaged: it will be built again\n", e->recipe);
 	else
@@ -302,11 +310,9 @@ static void print_entry(const struct cache_entry *e)
 static void print_root(const struct rootfs_entry *e)
 {
 	_cleanup_free_ char *what = e->name[0] ? rootfs_describe(e) : xstrdup("damaged: it will be made again");
-	char size[24], day[16] = "";
-	struct tm tm;
+	char size[24], day[16];
 
-	if (localtime_r(&e->used, &tm))
-		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	day_text(e->used, day);
 	printf("%.12s  %-20s %4s  %9s  %s  %s\n", e->digest, "root file system", "", size_human((double)e->bytes, size),
 	       day, what);
 }
@@ -442,10 +448,8 @@ static uint64_t collect_results(const struct images_args *a, const char *cache)
 static int images_gc(const struct images_args *a, const char *cache, struct err *err)
 {
 	struct collected c = { .show = { .terminal = isatty(STDERR_FILENO) }, .dry_run = a->collect.dry_run };
-	uint64_t bytes;
+	uint64_t bytes, roots;
 	char size[24];
-
-	uint64_t roots = 0;
 
 	if (cache_collect(cache, &a->collect, show_progress, print_collected, &c, &bytes, err) < 0 ||
 	    rootfs_collect(cache, &a->collect, show_progress, print_collected, &c, &roots, err) < 0)

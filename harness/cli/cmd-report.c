@@ -5,7 +5,7 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "cli/cli.h"
+#include "cli/compare.h"
 #include "compare/floor.h"
 #include "report/page.h"
 
@@ -14,23 +14,15 @@
 struct report_args {
 	const char **runs, **explanations; /* owned arrays of borrowed words */
 	size_t n_runs, n_explanations;
-	const char *output, *floor;
-	struct compare_options options;
+	const char *output;
+	struct cli_compare compare;
 	bool json;
 };
 
-enum { KEY_ALONG = 256, KEY_FROM, KEY_EFFECT, KEY_METRIC, KEY_CELL, KEY_FLOOR, KEY_EXPLAIN, KEY_FORMAT };
+enum { KEY_EXPLAIN = 256, KEY_FORMAT };
 
 static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "The page to write (default: report.html); -: standard output", 0 },
-	{ "along", KEY_ALONG, "AXIS", 0, "One run: compare along AXIS: kernels, folios, workloads, storages or limit",
-	  0 },
-	{ "from", KEY_FROM, "LABEL", 0, "The base on that axis (default: the first of the matrix)", 0 },
-	{ "effect", KEY_EFFECT, "PERCENT", 0, "The smallest change that matters (default: 1%)", 0 },
-	{ "metric", KEY_METRIC, "GLOB", 0, "Only metrics that match, as for granule diff", 0 },
-	{ "cell", KEY_CELL, "GLOB", 0, "Only cells whose id matches", 0 },
-	{ "floor", KEY_FLOOR, "RUN", 0,
-	  "A calibration, as for granule diff; none: not even the one that the run was made with", 0 },
 	{ "explain", KEY_EXPLAIN, "FILE", 0,
 	  "Output of `granule explain --format json`, to be shown as a chart; can be given several times", 0 },
 	{ "format", KEY_FORMAT, "html|json", 0, "What to write (default: html); json: what the page is made of", 0 },
@@ -41,9 +33,9 @@ static error_t parse_end(const struct report_args *a, struct argp_state *state)
 {
 	if (!a->n_runs)
 		argp_error(state, "which runs? for example: granule report results/latest --along kernels");
-	else if (a->n_runs > 1 && a->options.along)
+	else if (a->n_runs > 1 && a->compare.options.along)
 		argp_error(state, "--along compares within one run");
-	else if (a->options.from && !a->options.along)
+	else if (a->compare.options.from && !a->compare.options.along)
 		argp_error(state, "--from is a label on the axis of --along");
 	return 0;
 }
@@ -53,26 +45,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct report_args *a = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &a->compare;
+		return 0;
 	case 'o':
 		a->output = arg;
-		return 0;
-	case KEY_ALONG:
-		a->options.along = arg;
-		return 0;
-	case KEY_FROM:
-		a->options.from = arg;
-		return 0;
-	case KEY_EFFECT:
-		a->options.effect = cli_percentage(arg, "--effect");
-		return 0;
-	case KEY_METRIC:
-		a->options.metric = arg;
-		return 0;
-	case KEY_CELL:
-		a->options.cell = arg;
-		return 0;
-	case KEY_FLOOR:
-		a->floor = arg;
 		return 0;
 	case KEY_EXPLAIN:
 		*VEC_PUSH(a->explanations, a->n_explanations) = arg;
@@ -91,6 +68,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = { { &cli_compare_argp, 0, NULL, 0 }, { 0 } };
+
 static const struct argp argp = {
 	options,
 	parse,
@@ -103,7 +82,7 @@ static const struct argp argp = {
 	"not to misread it.\n\nExit code: 0 written; 2 wrong usage, no such run, or no page to fill (`make page`); 3 "
 	"the disk "
 	"failed. Failed boots are shown and do not change it.",
-	NULL,
+	children,
 	NULL,
 	NULL,
 };
@@ -181,14 +160,14 @@ static json_t *explanation_load(const char *path, struct err *err)
 static int add_comparison(const struct report_args *a, struct gathered *g, size_t i, struct err *err)
 {
 	const struct run *base = g->runs[0], *other = i ? g->runs[i] : NULL;
-	struct compare_options o = a->options;
+	struct compare_options o = a->compare.options;
 	struct comparison *c;
 	int rc;
 
 	if (!other && !o.along) {
 		rc = compare_alone(base, &o, &c, err);
 	} else {
-		if (cli_floors(a->floor, other, base, VEC_PUSH(g->floors, g->n_floors), err) < 0)
+		if (cli_floors(a->compare.floor, other, base, VEC_PUSH(g->floors, g->n_floors), err) < 0)
 			return -1;
 		o.floors = g->floors[g->n_floors - 1];
 		rc = compare_runs(base, other, &o, &c, err);
@@ -258,7 +237,7 @@ static int write_out(const struct report_args *a, const struct text *out, struct
 
 int cmd_report(int argc, char **argv)
 {
-	struct report_args a = { .options = COMPARE_DEFAULTS };
+	struct report_args a = { .compare.options = COMPARE_DEFAULTS };
 	_cleanup_(gathered_free) struct gathered g = { 0 };
 	_cleanup_free_ char *template = NULL;
 	_cleanup_(text_free) struct text out = { 0 };

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -184,6 +184,18 @@ int tool_run(const char *const argv[], const char *log, tool_line *line, void *c
 	if (caught)
 		return err_set(err, ERR_INTERRUPTED, "%s: interrupted", tool_name(argv));
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : fail(&t, tool_name(argv), status, log, err);
+}
+
+bool tool_progress(const char *line, double *ret_fraction, const char **ret_what)
+{
+	static const char verb[] = "progress\t";
+	char *end;
+
+	if (!line || !starts_with(line, verb))
+		return false;
+	*ret_fraction = strtod(line + strlen(verb), &end);
+	*ret_what = end + 1;
+	return *end == '\t';
 }
 
 char *tools_missing(const char *const *tools)

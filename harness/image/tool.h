@@ -4,10 +4,15 @@
 #ifndef GRANULE_IMAGE_TOOL_H
 #define GRANULE_IMAGE_TOOL_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /* Called for every line of output (without its newline), and with NULL about twice a second. */
 typedef void tool_line(void *ctx, const char *line);
+
+/* A line of granule-image: "progress\tFRACTION\tWHAT". @ret_what points into it. False: another line, or none. */
+bool tool_progress(const char *line, double *ret_fraction, const char **ret_what);
 
 /* Run @argv (found on PATH, no shell). Output goes to @log (appended; NULL: nowhere) and to @line (NULL: nobody).
  * Returns 0 when it exits with 0. Else -1: ERR_HOST with the exit status, the output's lines that speak of an error, its

@@ -63,18 +63,14 @@ struct listening {
 	void *ctx;
 };
 
-/* "progress\t0.25\tWHAT" */
 static void hear(void *ctx, const char *line)
 {
 	const struct listening *l = ctx;
-	char *end;
+	const char *what;
 	double fraction;
 
-	if (!line || !starts_with(line, "progress\t"))
-		return;
-	fraction = strtod(line + strlen("progress\t"), &end);
-	if (*end == '\t')
-		l->progress(l->ctx, end + 1, fraction, -1);
+	if (tool_progress(line, &fraction, &what))
+		l->progress(l->ctx, what, fraction, -1);
 }
 
 int roots_build(struct roots *roots, image_progress *progress, void *ctx, struct err *err)
