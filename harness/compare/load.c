@@ -62,9 +62,9 @@ static void add_value(json_t *all, const char *key, json_t *value)
 }
 
 /* A boot without a value has another than those with one. */
-static void add_hardware(struct cell_data *data, const char *attempt_dir)
+static void add_hardware(struct cell_data *data, const json_t *host)
 {
-	json_t *host = read_host(attempt_dir), *of = json_object_get(host, "hardware"), *value;
+	json_t *of = json_object_get(host, "hardware"), *value;
 	bool first = !data->hardware;
 	const char *key;
 
@@ -78,7 +78,6 @@ static void add_hardware(struct cell_data *data, const char *attempt_dir)
 	}
 	json_object_foreach(data->hardware, key, value) if (!json_object_get(of, key))
 		add_value(data->hardware, key, json_null());
-	json_decref(host);
 }
 
 static void take_details(struct cell_data *data, const struct boot_result *result)
@@ -110,7 +109,7 @@ static int load_boot(const struct run *run, struct cell_data *data, unsigned int
 	if (b->measured && boot == 1)
 		take_details(data, &result);
 	if (b->measured && data->cell->basis == BASIS_HARDWARE)
-		b->dir = xstrdup(result.dir);
+		b->host = read_host(result.dir);
 	boot_result_free(&result);
 	return 0;
 }
@@ -143,8 +142,8 @@ static void sum_up(struct cell_data *data)
 		data->n_reused += b->reused;
 		measured |= b->measured;
 		moved |= b->measured && b->measures.folios_moved;
-		if (b->dir)
-			add_hardware(data, b->dir);
+		if (b->measured && data->cell->basis == BASIS_HARDWARE)
+			add_hardware(data, b->host);
 	}
 	data->inert = measured && data->cell->asks_folios && !moved;
 }
@@ -153,7 +152,7 @@ void cell_data_free(struct cell_data *data)
 {
 	for (size_t i = 0; i < data->n_boots; i++) {
 		free(data->boots[i].reason);
-		free(data->boots[i].dir);
+		json_decref(data->boots[i].host);
 		measures_free(&data->boots[i].measures);
 	}
 	free(data->boots);

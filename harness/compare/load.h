@@ -9,7 +9,7 @@ struct boot_data {
 	enum outcome outcome;
 	char *reason; /* owned */
 	bool measured, reused;
-	char *dir;		  /* owned: on hardware, the attempt's */
+	json_t *host;		  /* owned: on hardware, host.json of one that was measured; else NULL */
 	struct measures measures; /* owned */
 };
 
