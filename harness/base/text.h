@@ -28,9 +28,9 @@ const char *size_human(double bytes, char *buf);
 /* The name of @names nearest to @s by edit distance, or NULL when none is close enough to suggest. */
 const char *nearest_name(const char *s, const char *const *names, size_t n_names);
 
-/* NULL reads as "". */
 /* fnmatch() without flags, tens of times as fast for a pattern of at most one star and nothing else special. */
 bool glob_match(const char *pattern, const char *s);
+/* NULL reads as "". */
 bool text_equal(const char *a, const char *b);
 bool starts_with(const char *s, const char *prefix);
 bool ends_with(const char *s, const char *suffix);

@@ -19,7 +19,7 @@ static const struct command {
 	{ "calibrate", cmd_calibrate, "what layout and timers alone are worth: the floor under a change" },
 	{ "diff", cmd_diff, "two runs, or one run along an axis: memory and throughput, with verdicts" },
 	{ "report", cmd_report, "a page to look at: verdicts, charts, settings, consoles; one file, no network" },
-	{ "explain", cmd_explain, "which kernel functions a difference comes from, to the instruction" },
+	{ "explain", cmd_explain, "which functions and which memory a difference comes from" },
 	{ "gate", cmd_gate, "hold a run to the limits of its matrix" },
 	{ "bisect", cmd_bisect, "the commit of a git tree that moved a metric, by git bisect" },
 	{ "verify", cmd_verify, "repeat finished cells and compare their bytes" },

@@ -34,7 +34,7 @@ struct compare_options {
 	const struct floors *floors; /* of a calibration, or NULL */
 	bool resample;		     /* bootstrap intervals of what counts on hardware: milliseconds a row */
 };
-#define COMPARE_DEFAULTS ((struct compare_options){ .effect = 0.01, .confidence = 0.95 })
+#define COMPARE_DEFAULTS ((struct compare_options){ .effect = 0.01, .confidence = STAT_CONFIDENCE })
 
 /* A change as it was taken: over logs of ratios, or over differences in units of @scale. */
 struct change {

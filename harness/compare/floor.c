@@ -96,7 +96,7 @@ static double floor_bar(const struct metric *metric, enum basis basis, double re
 static void find_slow(const struct arms *arms, enum basis basis, struct floor_entry *e, double *scratch)
 {
 	size_t n = differences(&arms->v[0], &arms->slow, e->name, scratch);
-	struct stat_interval d = stat_interval(scratch, n, 0.95);
+	struct stat_interval d = stat_interval(scratch, n, STAT_CONFIDENCE);
 	double bar = floor_bar(e->metric, basis, e->resolution, e->amount);
 
 	e->has_slow = d.known;

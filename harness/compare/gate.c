@@ -166,7 +166,7 @@ static void check_row(struct gate_check *c, double corrected)
 		check_from_zero(c);
 		return;
 	}
-	judge_interval_at(row, 0.95, &low, &high);
+	judge_interval_at(row, STAT_CONFIDENCE, &low, &high);
 	if (row->exact)
 		low = high = r = 0; /* equal to the last bit: no resolution hides anything, judge.h */
 	c->low = low - r;
@@ -312,7 +312,7 @@ int gating_make(const struct run *run, const struct run *base, const json_t *gat
 			return err_wrap(err, "gate %zu", i + 1);
 		select_checks(gating, &gating->gates[i], c);
 	}
-	corrected = 1 - 0.05 / (double)(gating->n_judged ? gating->n_judged : 1);
+	corrected = 1 - (1 - STAT_CONFIDENCE) / (double)(gating->n_judged ? gating->n_judged : 1);
 	for (size_t i = 0; i < gating->n_checks; i++) {
 		struct gate_check *check = &gating->checks[i];
 

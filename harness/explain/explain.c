@@ -249,10 +249,12 @@ static int add_boot(struct side *s, const struct boot_result *boot, const struct
 	return 0;
 }
 
-/* Where the counts of a recorded boot are kept. Owned by the caller. */
+/* Where the counts of a recorded boot are kept, in the attempt's directory. */
+#define KEPT "count.zst"
+
 static char *kept_path(const struct boot_result *recorded)
 {
-	return path_join(recorded->dir, "count.zst");
+	return path_join(recorded->dir, KEPT);
 }
 
 /* Read what the repeated boot left, and keep it beside the boot that it repeats, where that can be written. */
@@ -355,7 +357,7 @@ static bool is_kept(const struct explain_side *e, unsigned int boot)
 		return false;
 	for (size_t i = 0; i < n && !kept; i++) {
 		_cleanup_free_ char *path =
-			xasprintf("%s/cells/%s/%u/%u/count.zst", e->run->dir, e->cell->id, boot, attempts[i]);
+			xasprintf("%s/cells/%s/%u/%u/" KEPT, e->run->dir, e->cell->id, boot, attempts[i]);
 
 		kept = path_exists(path);
 	}

@@ -6,8 +6,7 @@
 #include "image/image.h"
 #include "matrix/folio.h"
 
-/* Owned by the caller. */
-/* With the line for the root file system of its workload, if that has one. */
+/* With the line for the root file system of its workload, if that has one. Owned by the caller. */
 char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image);
 
 #endif

@@ -5,9 +5,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "stat/rank.h"
+#include "stat/stat.h"
 
 #define PAIRS_LEAST 2
-#define CONFIDENCE 0.95
 
 /* Is any cell that runs on hardware? */
 static bool any_on_hardware(const struct plan *plan)
@@ -31,7 +31,7 @@ int reach_check(const struct plan *plan, char **ret_warning, struct err *err)
 	const struct trials *t = &m->trials;
 	uint64_t boots = t->until.at_most ? t->until.at_most : t->seeds;
 	bool hardware = any_on_hardware(plan);
-	double confidence = m->n_gates ? 1 - (1 - CONFIDENCE) / (double)m->n_gates : CONFIDENCE;
+	double confidence = m->n_gates ? 1 - (1 - STAT_CONFIDENCE) / (double)m->n_gates : STAT_CONFIDENCE;
 	size_t least = hardware ? stat_shift_least_two(confidence) : PAIRS_LEAST;
 	const char *noun = hardware ? "boot" : "seed", *key = t->until.at_most ? "until" : "seeds";
 	_cleanup_free_ char *sentence = NULL;

@@ -7,13 +7,13 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "store/artifact.h"
 #include "base/sha256.h"
 #include "guest/domain.h"
 #include "guest/emulator.h"
 #include "guest/life.h"
 #include "guest/programs.h"
 #include "run/boot-cache.h"
+#include "store/artifact.h"
 
 /* Goes up when the same inputs mean something else than before, and nothing below says so. */
 #define KEY_SCHEMA 1

@@ -20,6 +20,9 @@ double stat_deviation(const double *v, size_t n);
 /* The slope of the straight line through the points (@x, @y), by least squares; NAN where @x does not spread. */
 double stat_slope(const double *x, const double *y, size_t n);
 
+/* Of every interval, unless another is asked for. */
+#define STAT_CONFIDENCE 0.95
+
 /* Two-sided t quantile: P(|T| <= t) = @confidence with @freedom degrees of freedom. */
 double stat_t(double confidence, double freedom);
 

@@ -288,7 +288,7 @@ void state_measure(struct reader *r, const char *phase, const struct file *files
 		{ "/proc/pagetypeinfo", measure_pageblocks },
 	};
 	const struct file *storage = file_find(files, n, "agent/storage", true);
-	double used, unknown;
+	double used, unknown, disks;
 
 	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
 		const struct file *file = file_find(files, n, sources[i].path, true);
@@ -299,10 +299,11 @@ void state_measure(struct reader *r, const char *phase, const struct file *files
 	if (!storage)
 		return;
 	storage_sum(storage->content, &used, &unknown);
+	disks = disks_sum(storage->content);
 	if (used >= 0)
 		reader_add(r, phase, "memory.storage", used);
-	if (disks_sum(storage->content) > 0)
-		reader_add(r, phase, "memory.disks", disks_sum(storage->content));
+	if (disks > 0)
+		reader_add(r, phase, "memory.disks", disks);
 	if (unknown >= 0)
 		reader_add(r, phase, "memory.storage_devices", unknown);
 }

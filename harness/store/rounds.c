@@ -11,8 +11,6 @@
 #include "stat/stat.h"
 #include "workloads/workload.h"
 
-#define CONFIDENCE 0.95 /* as COMPARE_DEFAULTS has it */
-
 struct rounds {
 	const struct cell_record *cell;
 	struct measures *boots; /* owned: of each boot in turn; n is 0 where it gave no number */
@@ -32,12 +30,12 @@ static bool looked_at(const struct cell_record *cell, const struct measure *m)
 /* Half of the interval of @v to either side of its middle; INFINITY: too few for one. */
 static double half_width(const double *v, size_t n, enum basis basis)
 {
-	struct stat_interval t = stat_interval(v, n, CONFIDENCE);
+	struct stat_interval t = stat_interval(v, n, STAT_CONFIDENCE);
 	struct stat_shift ranks;
 
 	if (basis != BASIS_HARDWARE)
 		return t.known ? (t.high - t.low) / 2 : INFINITY;
-	ranks = stat_shift_one(v, n, CONFIDENCE);
+	ranks = stat_shift_one(v, n, STAT_CONFIDENCE);
 	return ranks.known ? (ranks.high - ranks.low) / 2 : INFINITY;
 }
 
