@@ -17,14 +17,6 @@
 #define PACKAGE "busybox-static"
 #define GUEST_ARCH "arm64"
 
-static void no_progress(void *ctx, const char *what, double fraction, int eta_s)
-{
-	(void)ctx;
-	(void)what;
-	(void)fraction;
-	(void)eta_s;
-}
-
 /* Package into @work, program to @path. */
 static int fetch_package(const char *cache, const char *path, const char *work, struct err *err)
 {

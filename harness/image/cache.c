@@ -63,7 +63,7 @@ uint64_t cache_bytes(const char *path)
 	return du_total;
 }
 
-static bool get_string(const json_t *o, const char *key, char **ret)
+bool meta_string(const json_t *o, const char *key, char **ret)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
@@ -73,7 +73,7 @@ static bool get_string(const json_t *o, const char *key, char **ret)
 	return true;
 }
 
-static bool get_hex(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SIZE])
+bool meta_hex(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SIZE])
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
@@ -83,26 +83,26 @@ static bool get_hex(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SI
 	return true;
 }
 
-/* As get_hex(), but "" is a digest too: of a file that is not there. */
-static bool get_hex_or_none(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SIZE])
+/* As meta_hex(), but "" is a digest too: of a file that is not there. */
+static bool hex_or_none(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SIZE])
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
 	ret_hex[0] = '\0';
-	return (s && !*s) || get_hex(o, key, ret_hex);
+	return (s && !*s) || meta_hex(o, key, ret_hex);
 }
 
-static bool packages_parse(const json_t *list, struct cache_entry *e)
+bool meta_packages(const json_t *list, struct cache_package **ret_packages, size_t *ret_n)
 {
 	const json_t *item;
 	size_t i;
 
 	json_array_foreach(list, i, item)
 	{
-		struct cache_package *p = VEC_PUSH(e->packages, e->n_packages);
+		struct cache_package *p = VEC_PUSH(*ret_packages, *ret_n);
 
-		if (!get_string(item, "name", &p->name) || strchr(p->name, '/') ||
-		    !get_string(item, "version", &p->version) || !get_hex(item, "sha256", p->sha256))
+		if (!meta_string(item, "name", &p->name) || strchr(p->name, '/') ||
+		    !meta_string(item, "version", &p->version) || !meta_hex(item, "sha256", p->sha256))
 			return false;
 	}
 	return true;
@@ -114,11 +114,11 @@ static bool entry_parse(const json_t *o, struct cache_entry *e)
 	e->steps = (unsigned)json_integer_value(json_object_get(o, "steps"));
 	e->build_s = (unsigned)json_integer_value(json_object_get(o, "build_s"));
 	return json_integer_value(json_object_get(o, "schema")) == META_SCHEMA &&
-	       get_string(o, "release", &e->release) && get_string(o, "origin", &e->origin) &&
-	       get_string(o, "compiler", &e->compiler) && get_string(o, "family", &e->family) &&
-	       get_hex(o, "image_sha256", e->image_sha256) && get_hex_or_none(o, "map_sha256", e->map_sha256) &&
-	       get_hex_or_none(o, "config_sha256", e->config_sha256) &&
-	       packages_parse(json_object_get(o, "packages"), e);
+	       meta_string(o, "release", &e->release) && meta_string(o, "origin", &e->origin) &&
+	       meta_string(o, "compiler", &e->compiler) && meta_string(o, "family", &e->family) &&
+	       meta_hex(o, "image_sha256", e->image_sha256) && hex_or_none(o, "map_sha256", e->map_sha256) &&
+	       hex_or_none(o, "config_sha256", e->config_sha256) &&
+	       meta_packages(json_object_get(o, "packages"), &e->packages, &e->n_packages);
 }
 
 /* Reads meta.json; hashes nothing. */

@@ -29,6 +29,10 @@ struct cache_package {
 	char sha256[SHA256_HEX_SIZE]; /* as the archive's signed index has it */
 };
 
+/* Of a meta.json: false where it is not what was written. What is owned is the caller's either way. */
+bool meta_string(const json_t *o, const char *key, char **ret);
+bool meta_hex(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SIZE]);
+bool meta_packages(const json_t *list, struct cache_package **ret_packages, size_t *ret_n);
 void cache_packages_free(struct cache_package *packages, size_t n);
 
 /* Lines of a kernel's meta.json. */

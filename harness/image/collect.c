@@ -124,19 +124,18 @@ static int find_items(struct collecting *c, struct err *err)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct cache_entry *e = &entries[i];
-		struct item *item = VEC_PUSH(c->items, c->n_items);
 
-		item->damaged = !e->release[0];
-		item->kernel = true;
-		item->path = xstrdup(e->dir);
-		item->name = xasprintf("%.12s %s", e->recipe, item->damaged ? "(damaged)" : e->origin);
-		item->used = e->used;
-		item->bytes = e->bytes;
+		*VEC_PUSH(c->items, c->n_items) = (struct item){
+			.damaged = !e->release[0],
+			.kernel = true,
+			.path = xstrdup(e->dir),
+			.name = xasprintf("%.12s %s", e->recipe, e->release[0] ? e->origin : "(damaged)"),
+			.used = e->used,
+			.bytes = e->bytes,
+		};
 	}
 	cache_entries_free(entries, n);
 	find_objects(c);
-	if (c->n_items)
-		qsort(c->items, c->n_items, sizeof(*c->items), item_compare);
 	return 0;
 }
 
@@ -144,6 +143,8 @@ static int collect_found(struct collecting *c, struct err *err)
 {
 	uint64_t total = 0;
 
+	if (c->n_items)
+		qsort(c->items, c->n_items, sizeof(*c->items), item_compare);
 	for (size_t i = 0; i < c->n_items; i++)
 		total += c->items[i].bytes;
 	for (size_t i = 0; i < c->n_items; i++) {
@@ -236,7 +237,7 @@ int cache_collect(const char *cache, const struct collect *options, image_progre
 	return 0;
 }
 
-/* Root file systems as items; what their makers left under build/ goes now. */
+/* Root file systems as items. */
 static int find_roots(struct collecting *c, struct err *err)
 {
 	struct rootfs_entry *entries;
@@ -246,18 +247,17 @@ static int find_roots(struct collecting *c, struct err *err)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct rootfs_entry *e = &entries[i];
-		struct item *item = VEC_PUSH(c->items, c->n_items);
 
-		item->damaged = !e->name[0];
-		item->kernel = true;
-		item->path = xstrdup(e->dir);
-		item->name = xasprintf("%.12s root file system %s", e->digest, item->damaged ? "(damaged)" : e->name);
-		item->used = e->used;
-		item->bytes = e->bytes;
+		*VEC_PUSH(c->items, c->n_items) = (struct item){
+			.damaged = !e->name[0],
+			.kernel = true,
+			.path = xstrdup(e->dir),
+			.name = xasprintf("%.12s root file system %s", e->digest, e->name[0] ? e->name : "(damaged)"),
+			.used = e->used,
+			.bytes = e->bytes,
+		};
 	}
 	rootfs_entries_free(entries, n);
-	if (c->n_items)
-		qsort(c->items, c->n_items, sizeof(*c->items), item_compare);
 	return 0;
 }
 

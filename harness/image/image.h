@@ -36,6 +36,7 @@ void kernel_image_free(struct kernel_image *image);
 
 /* @fraction 0..1, below 0 if unknown; @eta_s below 0 if unknown. */
 typedef void image_progress(void *ctx, const char *what, double fraction, int eta_s);
+extern image_progress no_progress; /* for who is not to hear any */
 
 /* What is known of @spec without building: 1 with @ret_image when the Image exists (by path, or in the cache),
  * 0 when it must be built or fetched (then only page_bytes, origin and a release like "6.12" are set; of a package that

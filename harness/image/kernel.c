@@ -51,14 +51,6 @@ static void kernel_image_free_p(struct kernel_image **image)
 	kernel_image_free(*image);
 }
 
-static void no_progress(void *ctx, const char *what, double fraction, int eta_s)
-{
-	(void)ctx;
-	(void)what;
-	(void)fraction;
-	(void)eta_s;
-}
-
 static int in_context(const struct kernel_spec *spec, struct err *err)
 {
 	return spec->label && *spec->label ? err_wrap(err, "kernels.%s", spec->label) : -1;

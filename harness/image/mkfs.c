@@ -71,14 +71,6 @@ static void mkfs_free_p(struct mkfs **mkfs)
 	mkfs_free(*mkfs);
 }
 
-static void no_progress(void *ctx, const char *what, double fraction, int eta_s)
-{
-	(void)ctx;
-	(void)what;
-	(void)fraction;
-	(void)eta_s;
-}
-
 /* ---- What a program needs */
 
 /* The libraries that the ELF file at @path names, one a line; owned by the caller, NULL with @err. */

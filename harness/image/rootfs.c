@@ -41,48 +41,15 @@ void rootfs_entries_free(struct rootfs_entry *entries, size_t n)
 
 /* ---- Entries */
 
-static bool take_string(const json_t *o, const char *key, char **ret)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	*ret = s ? xstrdup(s) : NULL;
-	return s;
-}
-
-static bool take_hex(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SIZE])
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	if (!s || strlen(s) != SHA256_HEX_SIZE - 1)
-		return false;
-	memcpy(ret_hex, s, SHA256_HEX_SIZE);
-	return true;
-}
-
-static bool take_packages(const json_t *list, struct rootfs_entry *e)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-	{
-		struct cache_package *p = VEC_PUSH(e->packages, e->n_packages);
-
-		if (!take_string(item, "name", &p->name) || !take_string(item, "version", &p->version) ||
-		    !take_hex(item, "sha256", p->sha256))
-			return false;
-	}
-	return e->n_packages > 0;
-}
-
 static bool entry_parse(const json_t *o, struct rootfs_entry *e)
 {
 	e->image_bytes = (uint64_t)json_integer_value(json_object_get(o, "image_bytes"));
 	e->tree_bytes = (uint64_t)json_integer_value(json_object_get(o, "tree_bytes"));
 	e->files = (uint64_t)json_integer_value(json_object_get(o, "files"));
-	return json_integer_value(json_object_get(o, "schema")) == META_SCHEMA && take_string(o, "name", &e->name) &&
-	       take_string(o, "suite", &e->suite) && take_string(o, "tool", &e->tool) &&
-	       take_hex(o, "image_sha256", e->image_sha256) && take_packages(json_object_get(o, "packages"), e);
+	return json_integer_value(json_object_get(o, "schema")) == META_SCHEMA && meta_string(o, "name", &e->name) &&
+	       meta_string(o, "suite", &e->suite) && meta_string(o, "tool", &e->tool) &&
+	       meta_hex(o, "image_sha256", e->image_sha256) &&
+	       meta_packages(json_object_get(o, "packages"), &e->packages, &e->n_packages) && e->n_packages;
 }
 
 static enum cache_state entry_read(const char *cache, const char *digest, struct rootfs_entry *e, struct err *err)

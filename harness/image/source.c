@@ -14,8 +14,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "image/apt.h"
-#include "image/layout.h"
+#include "image/cache.h"
 #include "image/git.h"
+#include "image/layout.h"
 #include "image/tool.h"
 
 #define PACKAGE_PREFIX "linux-source-"
@@ -48,16 +49,6 @@ static char *source_dir(const char *cache, const char *package, const char *suit
 	return xasprintf("%s/sources/%s/%s", cache, suite, package);
 }
 
-static bool get_sha256(const json_t *o, const char *key, char ret_hex[SHA256_HEX_SIZE])
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	if (!s || strlen(s) != SHA256_HEX_SIZE - 1)
-		return false;
-	memcpy(ret_hex, s, SHA256_HEX_SIZE);
-	return true;
-}
-
 int source_lookup(const char *cache, const char *package, const char *suite, struct kernel_source *ret_source,
 		  struct err *err)
 {
@@ -74,8 +65,7 @@ int source_lookup(const char *cache, const char *package, const char *suite, str
 		return -1;
 	o = json_loads(data, 0, NULL);
 	version = json_string_value(json_object_get(o, "version"));
-	found = version && get_sha256(o, "deb_sha256", s.deb_sha256) &&
-		get_sha256(o, "tarball_sha256", s.tarball_sha256);
+	found = version && meta_hex(o, "deb_sha256", s.deb_sha256) && meta_hex(o, "tarball_sha256", s.tarball_sha256);
 	s.version = xstrdup(version);
 	json_decref(o);
 	if (!found)

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/text.h"
+#include "image/image.h"
 
 #define TAIL_LINES 12
 #define ERROR_LINES 8
@@ -184,6 +185,14 @@ int tool_run(const char *const argv[], const char *log, tool_line *line, void *c
 	if (caught)
 		return err_set(err, ERR_INTERRUPTED, "%s: interrupted", tool_name(argv));
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : fail(&t, tool_name(argv), status, log, err);
+}
+
+void no_progress(void *ctx, const char *what, double fraction, int eta_s)
+{
+	(void)ctx;
+	(void)what;
+	(void)fraction;
+	(void)eta_s;
 }
 
 bool tool_progress(const char *line, double *ret_fraction, const char **ret_what)

@@ -338,11 +338,6 @@ static int fake_image(const struct rootfs_making *m, struct err *err)
 
 static const struct rootfs_maker fake = { fake_resolve, fake_fetch, fake_tool, fake_image };
 
-static void no_progress(void *ctx, const char *what, double fraction, int eta_s)
-{
-	(void)ctx, (void)what, (void)fraction, (void)eta_s;
-}
-
 static int ensure(const char *dir, const struct rootfs_recipe *recipe, bool refresh, struct rootfs_entry *ret,
 		  struct err *err)
 {
