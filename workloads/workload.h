@@ -25,6 +25,25 @@ struct programs {
 	size_t n;
 };
 
+/* What the guest that prepares is like. */
+struct preparing {
+	uint64_t page_bytes;
+	uint64_t
+		device_bytes; /* of /dev/storage, the storage profile's device without a file system; 0: there is none */
+};
+
+/* Something that takes long and is the same in every boot: made once, in a guest of its own, and kept in the cache
+ * (run/prepared.h). */
+struct preparation {
+	const char *name; /* a file name: "data" */
+	bool per_page;	  /* on a kernel of the cell's base page; else on one kernel for the cells of all */
+	/* The steps of that guest's job behind its root file system, JOB_DATA_DIR (a tmpfs) and the device; the last
+	 * ones are "keep NAME PATH" lines (none: there is nothing to prepare). What is at PATH then is there in the guests of the cells before the
+	 * workload's own steps. NAME and PATH do not depend on @preparing. Equal texts are prepared once, so what
+	 * matters to the cells only stays out. */
+	void (*steps)(const void *params, const struct preparing *preparing, struct text *job);
+};
+
 struct workload {
 	const char *name; /* the key in the matrix: "will-it-scale" */
 	const char *help; /* one sentence */
@@ -39,6 +58,7 @@ struct workload {
 	/* The workload's folder, where its recipe of a root file system is (workloads/NAME/rootfs.yaml,
 	 * matrix/rootfs.h): it is mounted at JOB_ROOT_DIR before the steps. NULL: it needs none. */
 	const char *rootfs;
+	const struct preparation *preparations; /* ends with name NULL; NULL: none */
 	/* Add "exec" lines (wire/job.h) to @job: warmups, samples, holds. */
 	void (*steps)(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job);
 	/* The size of the work of a boot, fixed and the same for equal parameters: bytes touched, or operations where

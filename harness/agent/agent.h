@@ -236,6 +236,12 @@ void as_step(struct agent *agent, const char *user);
 /* The child's: become agent->as. NULL, or the call that failed, with errno. */
 const char *identity_enter(const struct agent *agent);
 
+/* ---- keep.c: what one guest prepares and others begin with */
+/* The tree of the folder @path, or what is not zero of the block device @path, into the stream as artifact NAME.layer. */
+void keep_step(struct agent *agent, const char *name, const char *path);
+/* @archive, of keep_step(), to @path, which must be of the same kind; a folder is made. The archive is removed. */
+void unpack_step(struct agent *agent, const char *archive, const char *path);
+
 /* ---- service.c: programs that go on, and what is brought out at the end ---- */
 void service_start(struct agent *agent, const char *name, int stop_signal, uint64_t stop_s, char *const argv[]);
 /* Wait until it answers; @how, @what: as in the job. */

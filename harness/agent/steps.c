@@ -553,6 +553,19 @@ static void run_artifact(struct agent *agent, char *const words[])
 	artifact_add(agent, words[1], words[2]);
 }
 
+static void run_keep(struct agent *agent, char *const words[])
+{
+	need_tmp(agent);
+	services_check(agent);
+	keep_step(agent, words[1], words[2]);
+}
+
+static void run_unpack(struct agent *agent, char *const words[])
+{
+	need_tmp(agent);
+	unpack_step(agent, words[1], words[2]);
+}
+
 /* Done before the port was opened: init_modules(). */
 static void run_module(struct agent *agent, char *const words[])
 {
@@ -586,6 +599,8 @@ static const struct verb verbs[] = {
 	{ "stop", 2, 2, run_stop, false },
 	{ "inspect", 3, 3, run_inspect, false },
 	{ "artifact", 3, 3, run_artifact, false },
+	{ "keep", 3, 3, run_keep, false },
+	{ "unpack", 3, 3, run_unpack, false },
 	{ "idle", 1, 1, run_idle, false },
 	{ "exec", 6, JOB_WORDS_MAX, run_exec, false },
 	{ "shell", 1, 1, run_shell, false },
@@ -685,6 +700,10 @@ static const char *check_service(char *const words[])
 		return "a phase and a service";
 	if (strcmp(verb, "artifact") == 0 && (!artifact_name(words[1]) || !is_path(words[2])))
 		return "an artifact is a plain file name and an absolute path";
+	if (strcmp(verb, "keep") == 0 && (!is_phase(words[1]) || strlen(words[1]) > 50 || !is_path(words[2])))
+		return "what is kept is a name of up to 50 letters, digits, '_' and '-', and an absolute path";
+	if (strcmp(verb, "unpack") == 0 && (!is_path(words[1]) || !is_path(words[2])))
+		return "what is unpacked is a file and where it goes, absolute paths";
 	return NULL;
 }
 

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "report/report.h"
+#include "run/prepared.h"
+#include "run/records.h"
 
 void bench_clear(struct bench *b)
 {
@@ -210,7 +212,11 @@ static int make_run(struct bench *b, const char *commit, const char *dir, struct
 		return 0;
 	}
 	header = run_header(b, commit);
-	rc = plan_create_run(plan, dir, header, ret, err);
+	/* every commit begins with what the good end has prepared */
+	plan->prepared_from = strcmp(commit, b->good) ? b->base : NULL;
+	rc = prepared_ensure(plan, &b->schedule, header, b->progress, b->progress_ctx, err);
+	if (rc == 0)
+		rc = plan_create_run(plan, dir, header, ret, err);
 	json_decref(header);
 	return rc < 0 ? -1 : 1;
 }
@@ -349,15 +355,19 @@ int bench_measure(struct bench *b, const char *commit, enum bisect_verdict *ret_
 	_cleanup_(gating_free_p) struct gating *gating = NULL;
 	_cleanup_(run_free_p) struct run *run = NULL;
 	bool is_base = !strcmp(commit, b->good);
-	int rc = is_base && b->base ? 1 : bench_boot(b, commit, is_base ? &b->base : &run, ret_reason, err);
+	int rc;
 
+	/* first: the others begin with what it has prepared */
+	if (!is_base && need_base(b, err) < 0)
+		return -1;
+	rc = is_base && b->base ? 1 : bench_boot(b, commit, is_base ? &b->base : &run, ret_reason, err);
 	if (rc < 0)
 		return -1;
 	if (rc == 0) {
 		*ret_verdict = BISECT_SKIP;
 		return 0;
 	}
-	if (need_base(b, err) < 0 || gating_make(is_base ? b->base : run, b->base, b->gates, NULL, &gating, err) < 0 ||
+	if (gating_make(is_base ? b->base : run, b->base, b->gates, NULL, &gating, err) < 0 ||
 	    (is_base && check_selection(gating, err) < 0))
 		return -1;
 	*ret_verdict = judge(gating, ret_reason);

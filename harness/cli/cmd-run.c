@@ -14,6 +14,8 @@
 #include "compare/floor.h"
 #include "compare/gate.h"
 #include "report/report.h"
+#include "run/prepared.h"
+#include "run/records.h"
 
 struct run_args {
 	const char *subject, *only, *output, *connect, *against, *floor;
@@ -160,14 +162,30 @@ static void print_basis(const struct cell_record *cells, size_t n)
 	}
 }
 
+static struct schedule_options schedule_options(const struct run_args *args, const struct host_caps *caps)
+{
+	struct schedule_options schedule = cli_schedule_options(caps, args->jobs);
+
+	schedule.join = args->join;
+	schedule.shard = args->shard;
+	schedule.n_shards = args->n_shards;
+	schedule.connect = args->connect;
+	schedule.quiet = args->quiet;
+	return schedule;
+}
+
 /* @calibration: what run.json says of it, or NULL. */
 static int make_run(const struct run_args *args, struct cli_plan *cli, json_t *calibration, struct run **ret_run,
 		    struct err *err)
 {
 	_cleanup_free_ char *dir = args->output ? xstrdup(args->output) : cli_default_output("", cli->matrix);
 	struct build_progress progress = { .plain = !isatty(STDERR_FILENO) || getenv("CI"), .quiet = args->quiet };
+	struct schedule_options schedule = schedule_options(args, &cli->caps);
 	json_t *header = cli_run_header(cli->matrix);
 	int rc = plan_build(cli->plan, cli_show_build, &progress, err);
+
+	if (rc == 0)
+		rc = prepared_ensure(cli->plan, &schedule, header, cli_show_build, &progress, err);
 
 	if (calibration)
 		json_object_set(header, "calibration", calibration);
@@ -263,15 +281,10 @@ static int hold_to_gates(const struct run *run, const struct run *base, int code
 static int run_owed(const struct run_args *args, const struct host_caps *caps, struct run *run, uint64_t began_ns,
 		    struct err *err)
 {
-	struct schedule_options schedule = cli_schedule_options(caps, args->jobs);
+	struct schedule_options schedule = schedule_options(args, caps);
 	struct schedule_result result;
 	int rc;
 
-	schedule.join = args->join;
-	schedule.shard = args->shard;
-	schedule.n_shards = args->n_shards;
-	schedule.connect = args->connect;
-	schedule.quiet = args->quiet;
 	schedule.reuse = cli_open_reuse(caps, &schedule, args->fresh);
 	rc = schedule_run(run, &schedule, &result, err);
 	reuse_close(schedule.reuse);

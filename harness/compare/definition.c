@@ -31,6 +31,10 @@ static const struct rule {
 	{ "programs.lib/modules/*", NULL, SEVERITY_NOTE, true }, /* kernel.modules is the digest over them */
 	{ "programs.root.image", NULL, SEVERITY_NOTE, true },	 /* rootfs.sha256 is its digest */
 	{ "rootfs.*", "workloads", SEVERITY_ALL, false },
+	{ "programs.*.layer", NULL, SEVERITY_NOTE, true }, /* prepared has their digests */
+	{ "prepared.*", "workloads storages", SEVERITY_ALL, false },
+	/* made on the cell's base page, so no two of them can be equal */
+	{ "prepared_per_page.*", "kernels workloads storages", SEVERITY_ALL, false },
 	{ "programs.mkfs/*", NULL, SEVERITY_NOTE, true }, /* storage.tools has their versions and digests */
 	{ "programs.*", "workloads", SEVERITY_TIME, false },
 	{ "guest.accel", NULL, SEVERITY_NOTE, false }, /* the basis that came of it has its own rule */

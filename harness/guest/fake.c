@@ -374,10 +374,11 @@ static void run_set(struct fake *f, char *const *words)
 }
 
 /* Reading costs nothing here. */
-static void run_sampler(struct fake *f)
+static void run_sampler(struct fake *f, char *const *words)
 {
 	_cleanup_free_ char *now = xasprintf("%" PRIu64, f->clock_ns);
 
+	(void)words;
 	snapshot(f, "sampler", "sampler", "0", "before");
 	emit_text(f, WIRE_EXEC, "sampler", "sampler", "0", now, now, "exit 0", "0", "0", "0", "0", "0", "0", "", NULL);
 	snapshot(f, "sampler", "sampler", "0", "after");
@@ -402,47 +403,114 @@ static void run_fragment(struct fake *f, char *const *words)
 	emit_text(f, WIRE_SETTING, name, words[2], words[2], "ok", NULL);
 }
 
-static void run_expect(struct fake *f, const char *want)
+static void run_expect(struct fake *f, char *const *words)
 {
-	_cleanup_free_ char *reason = xasprintf("the page size is %" PRIu64 ", not %s", f->page_bytes, want);
+	_cleanup_free_ char *reason = xasprintf("the page size is %" PRIu64 ", not %s", f->page_bytes, words[2]);
 
-	if (strtoull(want, NULL, 10) != f->page_bytes)
+	if (strtoull(words[2], NULL, 10) != f->page_bytes)
 		end(f, "wrong-page-size", reason);
 }
 
+static void run_check(struct fake *f, char *const *words)
+{
+	emit_text(f, WIRE_SETTING, words[1], words[2], words[2], "ok", NULL);
+}
+
+static void run_knob(struct fake *f, char *const *words)
+{
+	emit_text(f, WIRE_SETTING, words[1], "", "", "absent", NULL);
+}
+
+static void run_probe(struct fake *f, char *const *words)
+{
+	emit_text(f, WIRE_SETTING, words[1], words[2], "", "absent", NULL);
+}
+
+static void run_limit(struct fake *f, char *const *words)
+{
+	emit_text(f, WIRE_SETTING, "cgroup/memory.max", words[1], words[1], "ok", NULL);
+}
+
+static void run_watch(struct fake *f, char *const *words)
+{
+	watch(f, words[1], words[0][0] == 'l');
+}
+
+static void run_idle(struct fake *f, char *const *words)
+{
+	(void)words;
+	snapshot(f, "", "idle", "0", "idle");
+}
+
+/* An archive with nothing in it but its end: the programs of this guest have no files. */
+static void run_keep(struct fake *f, char *const *words)
+{
+	static const char zeros[] = "00000000";
+	_cleanup_free_ char *name = xasprintf("%s" JOB_LAYER_SUFFIX, words[1]), *size = NULL;
+	struct wire_field fields[4];
+	struct text archive = { 0 };
+
+	text_add(&archive, "070701");
+	for (int i = 0; i < 11; i++)
+		text_add(&archive, "%s", zeros);
+	text_add(&archive, "0000000B%sTRAILER!!!", zeros);
+	text_add_bytes(&archive, "\0\0\0", 4);
+	size = xasprintf("%zu", archive.len);
+	fields[0] = (struct wire_field){ name, strlen(name) };
+	fields[1] = (struct wire_field){ "0", 1 };
+	fields[2] = (struct wire_field){ size, strlen(size) };
+	fields[3] = (struct wire_field){ archive.s, archive.len };
+	emit(f, WIRE_ARTIFACT, fields, 4);
+	text_free(&archive);
+}
+
+/* Verbs that a fake guest knows; those without a function do nothing in it. */
+static const struct {
+	const char *name;
+	int min_words;
+	void (*run)(struct fake *f, char *const *words);
+} verbs[] = {
+	{ "expect", 3, run_expect },
+	{ "set", 4, run_set },
+	{ "check", 3, run_check },
+	{ "knob", 2, run_knob },
+	{ "probe", 3, run_probe },
+	{ "limit", 2, run_limit },
+	{ "fragment", 3, run_fragment },
+	{ "watch", 2, run_watch },
+	{ "look", 2, run_watch },
+	{ "sampler", 1, run_sampler },
+	{ "counter", 4, run_counter },
+	{ "series", 3, run_series },
+	{ "idle", 1, run_idle },
+	{ "keep", 3, run_keep },
+	{ "unpack", 3, NULL },
+	{ "mount", 1, NULL },
+	{ "disk", 1, NULL },
+	{ "make", 1, NULL },
+	{ "attach", 1, NULL },
+	{ "bind", 1, NULL },
+	{ "swapon", 1, NULL },
+	{ "job", 1, NULL },
+	{ "shell", 1, NULL },
+	{ "module", 1, NULL },
+	{ "tmpfs", 1, NULL },
+};
+
 static void run_line(struct fake *f, char *const *words, int n)
 {
-	if (strcmp(words[0], "expect") == 0 && n == 3)
-		run_expect(f, words[2]);
-	else if (strcmp(words[0], "set") == 0 && n == 4)
-		run_set(f, words);
-	else if (strcmp(words[0], "check") == 0 && n == 3)
-		emit_text(f, WIRE_SETTING, words[1], words[2], words[2], "ok", NULL);
-	else if (strcmp(words[0], "knob") == 0 && n == 2)
-		emit_text(f, WIRE_SETTING, words[1], "", "", "absent", NULL);
-	else if (strcmp(words[0], "probe") == 0 && n == 3)
-		emit_text(f, WIRE_SETTING, words[1], words[2], "", "absent", NULL);
-	else if (strcmp(words[0], "limit") == 0 && n == 2)
-		emit_text(f, WIRE_SETTING, "cgroup/memory.max", words[1], words[1], "ok", NULL);
-	else if (strcmp(words[0], "fragment") == 0 && n == 3)
-		run_fragment(f, words);
-	else if ((strcmp(words[0], "watch") == 0 || strcmp(words[0], "look") == 0) && n >= 2)
-		watch(f, words[1], words[0][0] == 'l');
-	else if (strcmp(words[0], "sampler") == 0)
-		run_sampler(f);
-	else if (strcmp(words[0], "counter") == 0 && n == 4)
-		run_counter(f, words);
-	else if (strcmp(words[0], "series") == 0 && n == 3)
-		run_series(f, words);
-	else if (strcmp(words[0], "idle") == 0)
-		snapshot(f, "", "idle", "0", "idle");
-	else if (strcmp(words[0], "exec") == 0 && n >= 6)
+	if (strcmp(words[0], "exec") == 0 && n >= 6) {
 		run_exec(f, words, n);
-	else if (strcmp(words[0], "mount") != 0 && strcmp(words[0], "disk") != 0 && strcmp(words[0], "make") != 0 &&
-		 strcmp(words[0], "attach") != 0 && strcmp(words[0], "bind") != 0 && strcmp(words[0], "swapon") != 0 &&
-		 strcmp(words[0], "job") != 0 && strcmp(words[0], "shell") != 0 && strcmp(words[0], "module") != 0 &&
-		 strcmp(words[0], "tmpfs") != 0)
-		end(f, "agent-failed", "not a verb of this agent");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(words[0], verbs[i].name) != 0 || n < verbs[i].min_words)
+			continue;
+		if (verbs[i].run)
+			verbs[i].run(f, words);
+		return;
+	}
+	end(f, "agent-failed", "not a verb of this agent");
 }
 
 static void run_job(struct fake *f)

@@ -570,7 +570,7 @@ static void write_artifacts(const struct life *life)
 	size_t len;
 
 	if (life->cell.job && artifacts_expected(life->cell.job) &&
-	    file_read(life->stream_path, STREAM_SIZE_MAX, &stream, &len, NULL) == 0)
+	    file_read(life->stream_path, stream_size_max(life->cell.job), &stream, &len, NULL) == 0)
 		artifacts_write(life->dir, life->cell.job, stream, len, NULL);
 }
 

@@ -87,11 +87,12 @@ static bool check_hello(struct watch *w, uint64_t now, uint64_t stream, enum sto
 bool watch_poll(struct watch *w, uint64_t now, enum stop *ret_stop)
 {
 	uint64_t stream = file_size(w->life->stream_path), console = file_size(w->life->console_path);
+	uint64_t stream_max = stream_size_max(w->life->cell.job);
 	char a[24];
 
-	if (stream > STREAM_SIZE_MAX)
+	if (stream > stream_max)
 		return end(w, STOP_STREAM_TOO_LARGE, ret_stop, "the guest wrote more than %s into its stream",
-			   size_human((double)STREAM_SIZE_MAX, a));
+			   size_human((double)stream_max, a));
 	if (console > CONSOLE_SIZE_MAX)
 		return end(w, STOP_CONSOLE_TOO_LARGE, ret_stop, "the guest wrote more than %s to its console",
 			   size_human((double)CONSOLE_SIZE_MAX, a));

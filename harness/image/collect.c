@@ -62,9 +62,7 @@ int cache_hold(const char *path)
 	return -1;
 }
 
-/* Whether somebody holds the kernel or the modules at @dir. The answer is that of a moment: who holds it later finds it gone, and builds
- * it again. */
-static bool held(const char *dir)
+bool cache_held(const char *dir)
 {
 	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -153,7 +151,7 @@ static int collect_found(struct collecting *c, struct err *err)
 
 		if (!old(c, item->used) && !much && !item->damaged)
 			continue;
-		if (item->kernel && held(item->path)) {
+		if (item->kernel && cache_held(item->path)) {
 			c->report(c->ctx, item->name, item->bytes, in_use);
 			continue;
 		}
@@ -183,7 +181,7 @@ static int collect_old(struct collecting *c, const char *pattern, struct err *er
 
 		if (stat(path, &st) < 0 || !old(c, st.st_mtime))
 			continue;
-		if (held(path))
+		if (cache_held(path))
 			c->report(c->ctx, path + strlen(c->cache) + 1, cache_bytes(path), in_use);
 		else if (drop(c, path, path + strlen(c->cache) + 1, cache_bytes(path), err) < 0)
 			return -1;

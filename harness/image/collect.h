@@ -33,8 +33,12 @@ int rootfs_collect(const char *cache, const struct collect *options, image_progr
 		   void *ctx, uint64_t *ret_bytes, struct err *err);
 
 /* Keep the kernel whose Image is @path, or the modules of which one is, from being collected for as long as the
- * returned descriptor is open, or the root file system whose image it is; -1 where there is nothing to hold. Whoever
+ * returned descriptor is open, or the root file system whose image it is, or what was prepared (run/prepared.h); -1
+ * where there is nothing to hold. Whoever
  * boots it may call this; nothing else does. */
 int cache_hold(const char *path);
+/* Does somebody hold what is in the folder @dir? The answer is that of a moment: who holds it later finds it gone, and
+ * makes it again. */
+bool cache_held(const char *dir);
 
 #endif

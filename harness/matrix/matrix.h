@@ -123,6 +123,8 @@ struct until {
 	char *metric;	   /* owned: a glob of what is to be so narrow, or NULL: the workload's primary metrics */
 };
 
+enum prepare { PREPARE_ONCE, PREPARE_EACH };
+
 struct trials {
 	uint64_t seeds;	  /* boots; boot i has seed i; with `until` those of the first round */
 	uint64_t warmups; /* executions before the first sample */
@@ -130,7 +132,8 @@ struct trials {
 	uint64_t series_s;	     /* how long each phase is run again to be watched; 0: not at all */
 	uint64_t series_interval_ms; /* guest time between two readings */
 	struct until until;
-	int count; /* 1: instructions of user and kernel apart, by the plugin */
+	int count;   /* 1: instructions of user and kernel apart, by the plugin */
+	int prepare; /* enum prepare */
 };
 
 #define TRIALS_SERIES_INTERVAL_MS 1000

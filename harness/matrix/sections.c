@@ -156,6 +156,7 @@ static const struct option_def until_options[] = {
 };
 
 static const char *const count_names[] = { "no", "yes", NULL };
+static const char *const prepare_names[] = { "once", "each", NULL };
 
 const struct option_def trials_options[] = {
 	{ .key = "seeds",
@@ -207,6 +208,13 @@ const struct option_def trials_options[] = {
 		  "guest; simulated basis only. It takes about twice the wall time, and such boots are not taken from "
 		  "the "
 		  "result cache." },
+	{ .key = "prepare",
+	  .type = OPT_ENUM,
+	  .offset = offsetof(struct trials, prepare),
+	  .choices = prepare_names,
+	  .help = "once, which is the default: what a workload prepares (a database's cluster and its load) is made by "
+		  "one guest, kept in the cache, and every boot begins with the same bytes. That guest has the first "
+		  "kernel of the matrix that can mount a root file system. each: every boot does it itself." },
 	OPTIONS_END,
 };
 

@@ -33,6 +33,7 @@ void holds_take(const struct run *run, struct holds *ret_holds)
 		take(ret_holds, cell->kernel_path);
 		for (size_t j = 0; j < cell->n_programs; j++)
 			if (starts_with(cell->programs[j].guest_path, &JOB_MODULES_DIR[1]) ||
+			    ends_with(cell->programs[j].guest_path, JOB_LAYER_SUFFIX) ||
 			    !strcmp(cell->programs[j].guest_path, &JOB_ROOT_IMAGE[1]))
 				take(ret_holds, cell->programs[j].host_path);
 	}

@@ -119,6 +119,119 @@ static void add_series(const struct trials *trials, struct text *job)
 	}
 }
 
+/* What every job begins with. */
+static void add_head(const struct kernel_image *image, struct text *job)
+{
+	_cleanup_free_ char *page = xasprintf("%" PRIu64, image->page_bytes), *version = xasprintf("%d", JOB_VERSION);
+
+	job_line(job, "job", version, NULL);
+	for (size_t i = 0; i < image->n_modules; i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", JOB_MODULES_DIR, image->modules[i].name);
+
+		job_line(job, "module", path, NULL);
+	}
+	job_line(job, "expect", "page_size", page, NULL);
+}
+
+/* ---- What is prepared */
+
+/* The size of the device without a file system that @cell's workload finds. */
+static uint64_t device_bytes(const struct cell *cell)
+{
+	const struct storage_profile *s = cell->storage;
+
+	return s && s->where > WHERE_TMPFS && s->fs == FS_RAW ? s->bytes : 0;
+}
+
+static char *preparation_steps(const struct cell *cell, const struct preparation *p, uint64_t page_bytes)
+{
+	const struct preparing preparing = { page_bytes, device_bytes(cell) };
+	struct text steps = { 0 };
+
+	p->steps(cell->workload->params, &preparing, &steps);
+	return text_steal(&steps);
+}
+
+char *job_build_preparation(const struct cell *cell, const struct preparation *p, const struct kernel_image *image)
+{
+	_cleanup_free_ char *steps = preparation_steps(cell, p, image->page_bytes);
+	struct text job = { 0 };
+
+	add_head(image, &job);
+	if (device_bytes(cell))
+		storage_steps_preparing(device_bytes(cell), &job);
+	if (cell->workload->type->rootfs) {
+		job_line(&job, "root", JOB_ROOT_IMAGE, JOB_ROOT_DIR, NULL);
+		job_line(&job, "mount", "tmpfs", JOB_DATA_DIR, "mode=755", NULL);
+	}
+	text_add(&job, "%s", steps);
+	return text_steal(&job);
+}
+
+bool job_keeps(const struct cell *cell, const struct preparation *p)
+{
+	_cleanup_free_ char *steps = preparation_steps(cell, p, 4096);
+
+	return starts_with(steps, "keep\t") || strstr(steps, "\nkeep\t");
+}
+
+void job_kept(const char *job, void (*found)(void *ctx, const char *name, const char *path), void *ctx)
+{
+	_cleanup_free_ char *lines = xstrdup(job);
+	char *words[JOB_WORDS_MAX], *save = NULL;
+
+	for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (starts_with(line, "keep\t") && job_split(line, words) == 3)
+			found(ctx, words[1], words[2]);
+}
+
+static void add_unpack(void *ctx, const char *name, const char *path)
+{
+	_cleanup_free_ char *file = xasprintf("/%s" JOB_LAYER_SUFFIX, name);
+
+	job_line(ctx, "unpack", file, path, NULL);
+}
+
+/* As if nothing had been prepared: all is done in this guest, and stays where it is. */
+static void add_whole(const char *steps, struct text *job)
+{
+	for (const char *line = steps; *line;) {
+		size_t len = strcspn(line, "\n");
+
+		if (!starts_with(line, "keep\t"))
+			text_add(job, "%.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
+static void add_prepared(const struct cell *cell, const struct trials *trials, uint64_t page_bytes, struct text *job)
+{
+	const struct preparation *p = cell->workload->type->preparations;
+
+	for (; p && p->name; p++) {
+		_cleanup_free_ char *steps = preparation_steps(cell, p, page_bytes);
+
+		if (trials->prepare == PREPARE_EACH)
+			add_whole(steps, job);
+		else
+			job_kept(steps, add_unpack, job);
+	}
+}
+
+/* The root file system, and where its programs have their data. */
+static void add_root(const struct cell *cell, struct text *job)
+{
+	bool files = cell->storage && (cell->storage->where == WHERE_TMPFS || cell->storage->fs > FS_RAW);
+
+	job_line(job, "root", JOB_ROOT_IMAGE, JOB_ROOT_DIR, NULL);
+	if (cell->storage)
+		storage_steps_after(cell->storage, job);
+	if (files)
+		job_line(job, "bind", JOB_STORAGE_DIR, JOB_DATA_DIR, NULL);
+	else
+		job_line(job, "mount", "tmpfs", JOB_DATA_DIR, "mode=755", NULL);
+}
+
 char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image)
 {
 	uint64_t page_bytes = image->page_bytes;
@@ -126,22 +239,14 @@ char *job_build(const struct cell *cell, const struct trials *trials, const stru
 	struct text job = { 0 };
 	char number[24];
 
-	snprintf(number, sizeof(number), "%d", JOB_VERSION);
-	job_line(&job, "job", number, NULL);
-	for (size_t i = 0; i < image->n_modules; i++) {
-		_cleanup_free_ char *path = xasprintf("%s/%s", JOB_MODULES_DIR, image->modules[i].name);
-
-		job_line(&job, "module", path, NULL);
-	}
-	snprintf(number, sizeof(number), "%llu", (unsigned long long)page_bytes);
-	job_line(&job, "expect", "page_size", number, NULL);
+	add_head(image, &job);
 	add_timers(cell->kernel->timers, cell->folio, &folio, &job);
 	if (cell->storage)
 		storage_steps_before(cell->storage, &job);
 	add_steps(&folio, page_bytes, &job);
 	if (cell->workload->type->rootfs)
-		job_line(&job, "root", JOB_ROOT_IMAGE, JOB_ROOT_DIR, NULL);
-	if (cell->storage)
+		add_root(cell, &job);
+	else if (cell->storage)
 		storage_steps_after(cell->storage, &job);
 	add_watched(&job);
 	if (cell->limit) {
@@ -150,6 +255,7 @@ char *job_build(const struct cell *cell, const struct trials *trials, const stru
 	}
 	job_line(&job, "idle", NULL);
 	job_line(&job, "sampler", NULL);
+	add_prepared(cell, trials, page_bytes, &job);
 	cell->workload->type->steps(cell->workload->params, trials, page_bytes, &job);
 	if (trials->series_s)
 		add_series(trials, &job);

@@ -6,7 +6,18 @@
 #include "image/image.h"
 #include "matrix/folio.h"
 
+struct preparation;
+
 /* With the line for the root file system of its workload, if that has one. Owned by the caller. */
 char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image);
+
+/* The job of the guest that prepares @preparation for @cell, on @image. Owned by the caller. */
+char *job_build_preparation(const struct cell *cell, const struct preparation *preparation,
+			    const struct kernel_image *image);
+
+/* Is there anything that @preparation keeps for @cell? */
+bool job_keeps(const struct cell *cell, const struct preparation *preparation);
+/* Hand each "keep NAME PATH" line of a job to @found. */
+void job_kept(const char *job, void (*found)(void *ctx, const char *name, const char *path), void *ctx);
 
 #endif

@@ -24,7 +24,11 @@ struct plan {
 	struct mkfs *makers[4];	     /* owned: by enum storage_fs; what plan_build() found */
 	struct built_program *built; /* owned: what plan_build() made of the user's C files */
 	size_t n_built;
-	struct roots roots; /* that runnable cells need; plan_build() makes what is not there */
+	struct roots roots;	   /* that runnable cells need; plan_build() makes what is not there */
+	struct prepared *prepared; /* owned: what prepared_ensure() found or made (prepared.h) */
+	size_t n_prepared;
+	/* borrowed, or NULL: a run whose cells of the same names have what these cells begin with, too */
+	const struct run *prepared_from;
 };
 
 /* Look the kernels up (building nothing) and find what cannot exist. @only: a glob that a cell's id must match to be
@@ -49,10 +53,13 @@ int plan_basis(const struct plan *plan, const struct cell *cell, enum basis *ret
  * unpacked sources go after the last one. What a kernel that was fetched cannot do is known, and skipped, only now. */
 int plan_build(struct plan *plan, image_progress *progress, void *ctx, struct err *err);
 
-/* The plan's cells as they go into cells.jsonl, skipped ones included; after plan_build(). */
-int plan_records(const struct plan *plan, struct cell_record **ret_cells, size_t *ret_n, struct err *err);
+/* The same of one kernel, whether or not a cell needs it. */
+int plan_need_kernel(struct plan *plan, size_t kernel, image_progress *progress, void *ctx, struct err *err);
 
-/* Make the run directory @dir of them, as run_create() does, and open it. */
-int plan_create_run(const struct plan *plan, const char *dir, json_t *header, struct run **ret_run, struct err *err);
+/* Where the cell's kernel is in the plan's images; the version of one; the program made of @source and @object, borrowed
+ * from the plan. */
+size_t plan_kernel_index(const struct plan *plan, const struct cell *cell);
+struct kernel_version plan_image_version(const struct kernel_image *image);
+const char *plan_find_built(const struct plan *plan, const char *source, const char *object);
 
 #endif

@@ -201,6 +201,12 @@ void storage_steps_after(const struct storage_profile *s, struct text *job)
 	job_line(job, "bind", JOB_STORAGE_DIR, "/tmp", NULL);
 }
 
+void storage_steps_preparing(uint64_t bytes, struct text *job)
+{
+	job_line(job, "mount", "configfs", "/sys/kernel/config", "-", NULL);
+	text_add(job, "disk\t" JOB_STORAGE_DISK "\tnull_blk\t%" PRIu64 "\tsubmit_queues=1\tirqmode=0\n", bytes);
+}
+
 /* A guest that waits for a device's timer sleeps and wakes thousands of times a second. QEMU moves its instruction
  * clock to the next timer whenever it sees the vCPU halted, also where the instructions before that are not counted
  * yet (icount_start_warp_timer() beside a vCPU that is just leaving): then the clock is off by them, by the host's

@@ -13,6 +13,9 @@
 void storage_steps_before(const struct storage_profile *storage, struct text *job);
 void storage_steps_after(const struct storage_profile *storage, struct text *job);
 
+/* A device of @bytes in the place of a profile's, in a guest that prepares what is on it. */
+void storage_steps_preparing(uint64_t bytes, struct text *job);
+
 /* "brd.rd_nr=1 brd.rd_size=524288", "nohlt", NULL if @storage needs no word. Owned by the caller. */
 char *storage_command_line(const struct storage_profile *storage);
 

@@ -2,6 +2,8 @@
 /* Reads ARTIFACT records. Knows the job's lines that name them. */
 #include "store/artifact.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -81,6 +83,38 @@ void artifacts_read(const char *job, const char *stream, size_t len, struct arti
 		return;
 	for (uint32_t n = 0; wire_next(stream, len, &offset, n, &record) == WIRE_OK; n++)
 		take(ret_list, job, &record);
+}
+
+int artifact_kept(const char *job, const char *stream, size_t len, const char *name, const char *path, struct err *err)
+{
+	static const char last[] = "TRAILER!!!"; /* the entry that ends a cpio archive */
+	_cleanup_free_ char *file = xasprintf("%s" JOB_LAYER_SUFFIX, name);
+	_cleanup_fclose_ FILE *out = fopen(path, "we");
+	uint64_t at = 0, offset;
+	struct wire_record r;
+	size_t position = 0;
+	bool whole = false;
+
+	if (!out)
+		return err_set_errno(err, ERR_HOST, "%s", path);
+	if (!job_has(job, "keep", name, strlen(name)))
+		return err_set(err, ERR_GUEST, "the job keeps no %s", name);
+	for (uint32_t n = 0; wire_next(stream, len, &position, n, &r) == WIRE_OK; n++) {
+		const struct wire_field *content = &r.fields[3];
+
+		if (r.type != WIRE_ARTIFACT || r.n_fields != 4 || !wire_is(&r, 0, file))
+			continue;
+		if (!wire_number(&r, 1, &offset) || offset != at)
+			return err_set(err, ERR_GUEST, "%s: a piece is missing at byte %" PRIu64, file, at);
+		if (fwrite(content->data, 1, content->len, out) != content->len)
+			return err_set_errno(err, ERR_HOST, "%s", path);
+		at += content->len;
+		whole = content->len >= sizeof(last) &&
+			memmem(content->data + content->len - sizeof(last) - 3, sizeof(last) + 3, last, sizeof(last));
+	}
+	if (!whole)
+		return err_set(err, ERR_GUEST, "%s: its end is missing, at byte %" PRIu64, file, at);
+	return fflush(out) ? err_set_errno(err, ERR_HOST, "%s", path) : 0;
 }
 
 int artifacts_write(const char *dir, const char *job, const char *stream, size_t len, struct err *err)

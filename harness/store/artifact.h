@@ -32,4 +32,7 @@ const struct artifact *artifact_find(const struct artifact_list *list, const cha
 /* The same into @dir/artifacts. */
 int artifacts_write(const char *dir, const char *job, const char *stream, size_t len, struct err *err);
 
+/* What the job's line "keep NAME PATH" brought out, into the file @path. ERR_GUEST: it is not whole. */
+int artifact_kept(const char *job, const char *stream, size_t len, const char *name, const char *path, struct err *err);
+
 #endif

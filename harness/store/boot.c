@@ -326,6 +326,11 @@ static void read_done(struct boot_result *result, enum attempt_state state, json
 		result->wall_s = json_number_value(wall);
 }
 
+uint64_t stream_size_max(const char *job)
+{
+	return job && strstr(job, "\nkeep\t") ? STREAM_SIZE_MAX_KEEPING : STREAM_SIZE_MAX;
+}
+
 static int read_attempt(const struct run *run, const struct cell_record *cell, unsigned int boot, unsigned int attempt,
 			struct boot_result *ret, bool *ret_complete, struct err *err)
 {
@@ -340,7 +345,8 @@ static int read_attempt(const struct run *run, const struct cell_record *cell, u
 	ret->dir = xasprintf("%s/%u", parent, attempt);
 	/* before its files: what is over has said all that it will say */
 	state = attempt_state(ret->dir);
-	if (read_head(ret->dir, "stream", STREAM_SIZE_MAX, &ret->stream, &ret->stream_len, &stream_more, err) < 0 ||
+	if (read_head(ret->dir, "stream", stream_size_max(cell->job), &ret->stream, &ret->stream_len, &stream_more,
+		      err) < 0 ||
 	    read_head(ret->dir, "console.log", CONSOLE_SIZE_MAX, &console, &console_len, &console_more, err) < 0)
 		return -1;
 	read_done(ret, state, &done);
@@ -354,7 +360,7 @@ static int read_attempt(const struct run *run, const struct cell_record *cell, u
 		free(scan.trouble);
 		scan.trouble = digest_bad ? xstrdup("the stream is damaged: it is not the one that done.json names")
 					  : xasprintf("the stream is larger than %llu bytes",
-						      (unsigned long long)STREAM_SIZE_MAX);
+						      (unsigned long long)stream_size_max(cell->job));
 	}
 	*ret_complete = scan.complete;
 	ret->hello = scan.hello;

@@ -12,8 +12,9 @@
 #include "store/metric.h"
 
 #define STORE_SCHEMA_MAJOR 1
-#define STORE_SCHEMA_MINOR 1		      /* 1.1: streams have FILES and SERIES records */
-#define STREAM_SIZE_MAX (UINT64_C(256) << 20) /* a guest that writes more is ended */
+#define STORE_SCHEMA_MINOR 1			    /* 1.1: streams have FILES and SERIES records */
+#define STREAM_SIZE_MAX (UINT64_C(256) << 20)	    /* a guest that writes more is ended */
+#define STREAM_SIZE_MAX_KEEPING (UINT64_C(2) << 30) /* the same where the job keeps something for others */
 #define CONSOLE_SIZE_MAX (UINT64_C(16) << 20)
 
 struct axis_label {
@@ -82,6 +83,8 @@ int run_create(const char *dir, const char *matrix_text, json_t *header, const s
 int run_open(const char *dir, struct run **ret_run, struct err *err);
 /* Read one cell without parsing the others: what granule-boot does. */
 int run_read_cell(const char *dir, const char *id, struct cell_record *ret_cell, struct err *err);
+/* What a guest of @job may write into its stream. */
+uint64_t stream_size_max(const char *job);
 /* Its boots run under the plugin that counts instructions: `trials: { count: yes }` on the simulated basis. */
 bool cell_is_counted(const struct cell_record *cell);
 /* Its label on @axis ("kernels"), or NULL where it is not on that axis. */

@@ -188,6 +188,9 @@ static const char *const prefixes[] = {
 
 static bool of_mm(const char *name)
 {
+	/* the network's own pages: full has a network, and 7.2's mm/ does not test for it */
+	if (!strcmp(name, "CONFIG_PAGE_POOL"))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (starts_with(name + strlen("CONFIG_"), prefixes[i]))
 			return true;

@@ -92,6 +92,11 @@
  *   inspect PHASE NAME                  a snapshot of the service NAME now, as that of a hold of PHASE: its cgroup, its
  *                                       processes' status and smaps_rollup
  *   artifact NAME PATH                  a file that is brought out at the end of the job, whatever its outcome
+ *   keep    NAME PATH                   bring out the tree of the folder PATH, or what is not zero of the block device, as
+ *                                       the artifact NAME.layer: a cpio archive (newc), however large. Of a device its
+ *                                       entries are called by their offset. In jobs that prepare for others
+ *   unpack  FILE PATH                   put FILE, such an archive, there again; FILE is removed, all is written, and
+ *                                       the page cache dropped. A disk that is too small is workload-failed
  *   shell                               links for busybox's applets in /bin, then an interactive shell on the console
  *                                       (never in a sealed cell)
  *
@@ -115,6 +120,10 @@
 #define JOB_ROOT_SERIAL "granule-root" /* at most 20 bytes: VIRTIO_BLK_ID_BYTES */
 #define JOB_ROOT_IMAGE "/root.image"   /* where a cell's image is, and where it is mounted */
 #define JOB_ROOT_DIR "/root"
+/* Where a workload with a root file system has its data: the storage profile's file system, or a tmpfs. Its programs
+ * see it as /data. */
+#define JOB_DATA_DIR JOB_ROOT_DIR "/data"
+#define JOB_LAYER_SUFFIX ".layer" /* of what is kept: the artifact, and the file in the initramfs of others */
 
 /* May an artifact be called so? Letters, digits, '.', '_' and '-', no '.' first; at most 60. The host makes a file of
  * it. */

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the null workload runs: prints the numbers it was told, and fails in the way it was told.
  *
- *   null [--value N]... [--cost N] [--touch BYTES] [--fail HOW] [--hold] */
+ *   null [--value N]... [--cost N] [--touch BYTES] [--write BYTES] [--read BYTES] [--fail HOW] [--hold] */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What a crashed kernel leaves on the console. Real crashes are for real kernels: this runs on hosts too, as root. A
@@ -57,6 +59,55 @@ static void fail(const char *how)
 		pause();
 }
 
+#define DIR "/tmp/prepared"
+#define FILE_MODE 0640
+#define FILE_OWNER 7
+
+static unsigned char pattern(unsigned long long i)
+{
+	return (unsigned char)(i * 31 + (i >> 12));
+}
+
+static void die(const char *what)
+{
+	printf("null: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* What is prepared: a file of @bytes, and a link to it from a folder beside it. */
+static void write_prepared(unsigned long long bytes)
+{
+	FILE *f;
+
+	if (mkdir(DIR, 0755) < 0 || mkdir(DIR "/below", 0700) < 0 || symlink("../file", DIR "/below/link") < 0)
+		die(DIR);
+	f = fopen(DIR "/file", "w");
+	for (unsigned long long i = 0; f && i < bytes; i++)
+		putc_unlocked(pattern(i), f);
+	if (!f || fclose(f) != 0 || chmod(DIR "/file", FILE_MODE) < 0 || chown(DIR "/file", FILE_OWNER, FILE_OWNER) < 0)
+		die(DIR "/file");
+}
+
+static void read_prepared(unsigned long long bytes)
+{
+	FILE *f = fopen(DIR "/below/link", "r");
+	struct stat st;
+
+	if (!f || fstat(fileno(f), &st) < 0)
+		die(DIR "/below/link");
+	if ((unsigned long long)st.st_size != bytes || (st.st_mode & 07777) != FILE_MODE || st.st_uid != FILE_OWNER) {
+		printf("null: what was prepared has %lld bytes, mode %o, owner %u\n", (long long)st.st_size,
+		       (unsigned int)st.st_mode & 07777, (unsigned int)st.st_uid);
+		exit(1);
+	}
+	for (unsigned long long i = 0; i < bytes; i++)
+		if (getc_unlocked(f) != pattern(i)) {
+			printf("null: what was prepared is another at byte %llu\n", i);
+			exit(1);
+		}
+	fclose(f);
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = "none";
@@ -75,6 +126,10 @@ int main(int argc, char **argv)
 			cost = strtoull(argv[++i], NULL, 10);
 		} else if (strcmp(argv[i], "--touch") == 0) {
 			touch = strtoull(argv[++i], NULL, 10);
+		} else if (strcmp(argv[i], "--write") == 0) {
+			write_prepared(strtoull(argv[++i], NULL, 10));
+		} else if (strcmp(argv[i], "--read") == 0) {
+			read_prepared(strtoull(argv[++i], NULL, 10));
 		} else if (strcmp(argv[i], "--fail") == 0) {
 			how = argv[++i];
 		} else {

@@ -12,7 +12,7 @@
 
 struct null_params {
 	struct u64_list values;
-	uint64_t cost_ns, touch_bytes;
+	uint64_t cost_ns, touch_bytes, prepared_bytes;
 	int fail;
 	bool hold;
 };
@@ -39,6 +39,12 @@ static const struct option_def null_options[] = {
 	  .fallback = "0",
 	  .max = UINT64_C(1) << 40,
 	  .help = "bytes of anonymous memory that each execution touches" },
+	{ .key = "prepared",
+	  .type = OPT_SIZE,
+	  .offset = offsetof(struct null_params, prepared_bytes),
+	  .fallback = "0",
+	  .max = UINT64_C(1) << 30,
+	  .help = "bytes in a file that is prepared once, and that each execution reads and checks" },
 	{ .key = "fail",
 	  .type = OPT_ENUM,
 	  .offset = offsetof(struct null_params, fail),
@@ -92,10 +98,29 @@ static void add_exec(const struct null_params *p, const char *kind, uint64_t ind
 	text_add(job, "\t--cost\t%" PRIu64, p->cost_ns);
 	if (p->touch_bytes)
 		text_add(job, "\t--touch\t%" PRIu64, p->touch_bytes);
+	if (p->prepared_bytes)
+		text_add(job, "\t--read\t%" PRIu64, p->prepared_bytes);
 	if (p->fail)
 		text_add(job, "\t--fail\t%s", failures[p->fail]);
 	text_add(job, "%s\n", strcmp(kind, "hold") == 0 ? "\t--hold" : "");
 }
+
+static void null_prepare(const void *params, const struct preparing *preparing, struct text *job)
+{
+	const struct null_params *p = params;
+
+	(void)preparing;
+	if (!p->prepared_bytes)
+		return;
+	text_add(job, "exec\tprepare\tprepare\t0\t%d\t/bin/null\t--write\t%" PRIu64 "\n", EXEC_TIMEOUT_S,
+		 p->prepared_bytes);
+	text_add(job, "keep\tdata\t/tmp/prepared\n");
+}
+
+static const struct preparation null_preparations[] = {
+	{ .name = "data", .steps = null_prepare },
+	{ .name = NULL },
+};
 
 static void null_steps(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job)
 {
@@ -163,6 +188,7 @@ const struct workload null_workload = {
 	.params_size = sizeof(struct null_params),
 	.check = null_check,
 	.programs = null_programs,
+	.preparations = null_preparations,
 	.steps = null_steps,
 	.work_bytes = null_work_bytes,
 	.measure = null_measure,

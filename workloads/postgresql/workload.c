@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* postgresql: pgbench against a server of its own, made afresh in each boot. Turns parameters into steps; what the
+/* postgresql: pgbench against a server of its own, whose cluster is made once for all boots. Turns parameters into steps; what the
  * programs print, figures.c and pgbench.h read. */
 #include "workloads/postgresql/postgresql.h"
 
@@ -10,7 +10,7 @@
 #include "base/mem.h"
 
 #define BIN "/usr/lib/postgresql/17/bin/"
-#define DATA "/var/lib/postgresql/data"
+#define DATA "/data/postgres" /* in the root: below JOB_DATA_DIR */
 #define SOCKETS "/tmp"
 #define LOG_PREFIX "/tmp/transactions"
 #define SETTINGS_MAX 16
@@ -18,7 +18,9 @@
 #define SAMPLE_TIMEOUT_S 3000
 #define READY_TIMEOUT_S 120
 #define STOP_S 60
-#define PAUSE_S 2 /* of guest time: the connections that are looked at have done some transactions then */
+#define PREPARED_STEPS 100 /* from here on are the indices of the cell's own */
+#define INSPECTED_RATE 100 /* transactions a second of each connection that is looked at */
+#define PAUSE "0.3"	   /* s of guest time: they have done some then */
 
 static const char *const tests[] = { "select-only", "simple-update", "tpcb-like", NULL };
 static const char *const protocols[] = { "simple", "extended", "prepared", NULL };
@@ -161,18 +163,29 @@ static const char *const server_settings[] = {
 	"restart_after_crash=off",
 };
 
-static void add_server(const struct pg_params *p, struct text *job)
+/* The line is not ended: more settings may follow. */
+static void begin_server(struct text *job)
 {
 	text_add(job, "service\tpostgres\t2\t%d\t" BIN "postgres\t-D\t" DATA, STOP_S); /* SIGINT: a fast shutdown */
 	for (size_t i = 0; i < ARRAY_SIZE(server_settings); i++)
 		text_add(job, "\t--%s", server_settings[i]);
+}
+
+static void end_server(struct text *job)
+{
+	text_add(job, "\nready\tpostgres\t%d\tcommand\t" BIN "pg_isready\t-q\t-h\t" SOCKETS "\n", READY_TIMEOUT_S);
+}
+
+static void add_server(const struct pg_params *p, struct text *job)
+{
+	begin_server(job);
 	text_add(job, "\t--shared_buffers=%" PRIu64 "kB\t--huge_pages=%s", p->shared_buffers >> 10,
 		 huge_choices[p->huge_pages]);
 	if (p->huge_page_size)
 		text_add(job, "\t--huge_page_size=%" PRIu64 "kB", p->huge_page_size >> 10);
 	for (size_t i = 0; i < p->settings.n; i++)
 		text_add(job, "\t--%s", p->settings.v[i]);
-	text_add(job, "\nready\tpostgres\t%d\tcommand\t" BIN "pg_isready\t-q\t-h\t" SOCKETS "\n", READY_TIMEOUT_S);
+	end_server(job);
 }
 
 static void add_prepare(struct text *job, unsigned int *index, const char *words)
@@ -224,29 +237,48 @@ static void add_logged(const struct pg_params *p, const char *test, struct text 
 /* The server's memory with all connections open and each at work now and then. */
 static void add_inspection(const struct pg_params *p, const char *test, struct text *job, unsigned int *index)
 {
-	_cleanup_free_ char *pause = xasprintf("/usr/bin/sleep\t%d", PAUSE_S);
-
 	text_add(job, "service\tclients-%s\t15\t10\t", test);
 	add_pgbench(p, test, job);
-	text_add(job, "\t-T\t%d\t-R\t%" PRIu64 "\n", SAMPLE_TIMEOUT_S, p->clients * 20);
-	add_prepare(job, index, pause);
+	text_add(job, "\t-T\t%d\t-R\t%" PRIu64 "\n", SAMPLE_TIMEOUT_S, p->clients * INSPECTED_RATE);
+	add_prepare(job, index, "/usr/bin/sleep\t" PAUSE);
 	text_add(job, "inspect\t%s\tpostgres\nstop\tclients-%s\n", test, test);
 }
 
-static void pg_steps(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job)
+/* A cluster that was shut down, with the tables of pgbench. Its shared_buffers are the server's own default: what a
+ * user sets is for the cells. */
+static void pg_prepare(const void *params, const struct preparing *preparing, struct text *job)
 {
 	const struct pg_params *p = params;
 	_cleanup_free_ char *load =
 		xasprintf(BIN "pgbench\t-h\t" SOCKETS "\t-i\t-I\tdtGvp\t-q\t-s\t%" PRIu64, p->scale);
 	unsigned int index = 0;
 
-	(void)page_bytes;
+	(void)preparing;
+	text_add(job, "as\troot\n");
+	add_prepare(job, &index, "/usr/bin/install\t-d\t-o\tpostgres\t-g\tpostgres\t-m\t700\t" DATA);
 	text_add(job, "as\tpostgres\n");
 	add_prepare(job, &index,
 		    BIN "initdb\t-D\t" DATA "\t-U\tpostgres\t-A\ttrust\t--no-locale\t-E\tUTF8\t-N\t--no-instructions");
-	add_server(p, job);
+	begin_server(job);
+	end_server(job);
 	add_prepare(job, &index, load);
-	add_prepare(job, &index, BIN "psql\t-q\t-h\t" SOCKETS "\t-c\tCHECKPOINT");
+	text_add(job, "stop\tpostgres\n");
+	text_add(job, "keep\tdata\t" JOB_DATA_DIR "\n");
+}
+
+static const struct preparation pg_preparations[] = {
+	{ .name = "data", .steps = pg_prepare },
+	{ .name = NULL },
+};
+
+static void pg_steps(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job)
+{
+	const struct pg_params *p = params;
+	unsigned int index = PREPARED_STEPS;
+
+	(void)page_bytes;
+	text_add(job, "as\tpostgres\n");
+	add_server(p, job);
 	for (size_t t = 0; t < p->tests.n; t++) {
 		for (uint64_t i = 0; i < trials->warmups; i++)
 			add_exec(p, p->tests.v[t], "warmup", i, job);
@@ -274,6 +306,7 @@ const struct workload postgresql_workload = {
 	.check = pg_check,
 	.programs = pg_programs,
 	.rootfs = "postgresql",
+	.preparations = pg_preparations,
 	.steps = pg_steps,
 	.work_bytes = pg_work_bytes,
 	.measure = pg_measure,
