@@ -18,6 +18,7 @@
 #include "image/mkfs.h"
 #include "matrix/storage.h"
 #include "run/boot-cache.h"
+#include "run/prepared.h"
 #include "workloads/workload.h"
 
 #define DAY_S 86400
@@ -93,7 +94,7 @@ static const struct argp argp = {
 	options,
 	parse,
 	"list|verify|gc\nbuild MATRIX|SPEC...",
-	"Kernels and root file systems in the cache ($GRANULE_CACHE, by default ~/.cache/granule).\v"
+	"Kernels, root file systems and prepared data in the cache ($GRANULE_CACHE, by default ~/.cache/granule).\v"
 	"build makes the kernels of a matrix and the root file systems of its workloads, or kernels given as "
 	"PACKAGE:SUITE:PAGES[:CONFIG], as in "
 	"linux-source-6.12:trixie:64K; it fetches those given as PACKAGE:SUITE, as in linux-image-arm64:trixie; and it "
@@ -336,6 +337,30 @@ static int list_roots(const char *cache, struct err *err)
 	return 0;
 }
 
+static int list_prepared(const char *cache, struct err *err)
+{
+	struct prepared_entry *entries;
+	uint64_t total = 0;
+	char size[24], day[16];
+	size_t n;
+
+	if (prepared_list(cache, &entries, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct prepared_entry *e = &entries[i];
+
+		day_text(e->used, day);
+		printf("%.12s  %-20s %4s  %9s  %s  %s\n", e->key, "prepared data", "",
+		       size_human((double)e->bytes, size), day,
+		       e->what[0] ? e->what : "damaged: it will be made again");
+		total += e->bytes;
+	}
+	if (n)
+		printf("%s/" PREPARED_DIR ": %zu times prepared data, %s\n", cache, n, size_human((double)total, size));
+	prepared_entries_free(entries, n);
+	return 0;
+}
+
 static int images_list(const char *cache, struct err *err)
 {
 	_cleanup_free_ char *sources = path_join(cache, "sources"), *build = path_join(cache, "build"),
@@ -358,7 +383,7 @@ static int images_list(const char *cache, struct err *err)
 	       size_human((double)cache_bytes(objects), o), size_human((double)cache_bytes(build), c), n_results,
 	       size_human((double)results, d));
 	cache_entries_free(entries, n);
-	return list_roots(cache, err);
+	return list_roots(cache, err) < 0 ? -1 : list_prepared(cache, err);
 }
 
 static int verify_roots(const char *cache, size_t *ret_n, size_t *ret_bad, struct err *err)
@@ -431,18 +456,21 @@ static void print_collected(void *ctx, const char *what, uint64_t bytes, const c
 		printf("%s %s (%s)\n", c->dry_run ? "would remove" : "removed", what, size);
 }
 
-/* Their own, since they are of another room; returns the bytes. */
-static uint64_t collect_results(const struct images_args *a, const char *cache)
+/* What is of another room, and goes by age only; returns the bytes. */
+static uint64_t collect_others(const struct images_args *a, const char *cache)
 {
+	const char *would = a->collect.dry_run ? "would remove" : "removed";
 	time_t since = time(NULL) - (time_t)a->collect.older_than_s;
-	uint64_t bytes;
-	size_t n = boot_cache_trim(cache, since, UINT64_MAX, a->collect.dry_run, &bytes);
+	uint64_t results, prepared;
+	size_t n = boot_cache_trim(cache, since, UINT64_MAX, a->collect.dry_run, &results);
 	char size[24];
 
 	if (n)
-		printf("%s results of %zu boots (%s)\n", a->collect.dry_run ? "would remove" : "removed", n,
-		       size_human((double)bytes, size));
-	return bytes;
+		printf("%s results of %zu boots (%s)\n", would, n, size_human((double)results, size));
+	n = prepared_trim(cache, since, a->collect.dry_run, &prepared);
+	if (n)
+		printf("%s %zu times prepared data (%s)\n", would, n, size_human((double)prepared, size));
+	return results + prepared;
 }
 
 static int images_gc(const struct images_args *a, const char *cache, struct err *err)
@@ -457,7 +485,7 @@ static int images_gc(const struct images_args *a, const char *cache, struct err 
 	bytes += roots;
 	show_end(&c.show);
 	if (a->collect.older_than_s)
-		bytes += collect_results(a, cache);
+		bytes += collect_others(a, cache);
 	printf("%s %s\n", c.dry_run ? "would free" : "freed", size_human((double)bytes, size));
 	return 0;
 }

@@ -252,7 +252,7 @@ static int make(struct prepared *p, const struct cell_record *record, const char
 	    boot(record, run_dir, schedule, header, &result, err) < 0)
 		return -1;
 	if (result.outcome != OUTCOME_OK)
-		return err_set(err, ERR_GUEST, "%s: %s: %s; its guest's files are in %s", what,
+		return err_set(err, ERR_GUEST, "preparing %s: %s: %s; its guest's files are in %s", what,
 			       outcome_names[result.outcome], result.reason ? result.reason : "no reason given",
 			       result.dir ? result.dir : run_dir);
 	m.stream = result.stream;
@@ -269,7 +269,7 @@ static int ensure(struct plan *plan, const struct cell *cell, struct prepared *p
 		  const struct schedule_options *schedule, json_t *header, image_progress *progress, void *ctx,
 		  struct err *err)
 {
-	_cleanup_free_ char *own = own_dir(), *dir = NULL, *what = NULL, *id = NULL;
+	_cleanup_free_ char *own = own_dir(), *dir = NULL, *what = NULL, *doing = NULL, *id = NULL;
 	_cleanup_(cell_record_free) struct cell_record record = { 0 };
 	_cleanup_close_ int lock = -1;
 	char key[SHA256_HEX_SIZE];
@@ -287,15 +287,15 @@ static int ensure(struct plan *plan, const struct cell *cell, struct prepared *p
 		return -1;
 	if (take_entry(p, dir)) /* made by whoever had the lock */
 		return 0;
-	what = xasprintf("preparing %s %s on %s", cell->workload->type->name, p->preparation->name,
-			 record.kernel_release);
-	progress(ctx, what, -1, -1);
+	what = xasprintf("%s %s on %s", cell->workload->type->name, p->preparation->name, record.kernel_release);
+	doing = xasprintf("preparing %s", what);
+	progress(ctx, doing, -1, -1);
 	rc = make(p, &record, what, own, dir, schedule, header, err);
 	if (rc < 0)
 		return -1;
 	if (!take_entry(p, dir))
 		return err_set(err, ERR_HOST, "%s: what was prepared is not there", dir);
-	progress(ctx, what, 1, -1);
+	progress(ctx, doing, 1, -1);
 	return 0;
 }
 

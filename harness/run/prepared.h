@@ -50,7 +50,7 @@ void prepared_free(struct prepared *prepared, size_t n);
 /* An entry, for people and gc. */
 struct prepared_entry {
 	char key[SHA256_HEX_SIZE];
-	char *dir, *what; /* owned; what: "postgresql data, by 6.12.117-granule"; "" of a damaged one */
+	char *dir, *what; /* owned; what: "postgresql data on 6.12.117-granule"; "" of a damaged one */
 	uint64_t bytes;
 	time_t used;
 };

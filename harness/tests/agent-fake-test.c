@@ -548,6 +548,99 @@ static void services_that_fail(void **state)
 	}
 }
 
+/* A tree out, and back into another place: contents, modes, links, an empty folder. */
+static void kept_and_unpacked(void **state)
+{
+	struct fixture *f = *state;
+	char path[512], content[64] = "";
+	struct wire_record r;
+	struct stat st;
+	FILE *file;
+
+	put(f, "data/b/file", "seven\0of it", 0640);
+	put(f, "data/a", "", 0600);
+	snprintf(path, sizeof(path), "%s/data/b/link", f->root);
+	assert_int_equal(symlink("file", path), 0);
+	snprintf(path, sizeof(path), "%s/data/empty", f->root);
+	assert_int_equal(mkdir(path, 0711), 0);
+	run(f, "job\t1\nkeep\tthis\t/data\n");
+	assert_end(f, "ok", "");
+	assert_true(record_nth(f, WIRE_ARTIFACT, 0, &r));
+	assert_string_equal(wire_text(&r, 0, path, sizeof(path)), "this.layer");
+	assert_true(wire_is(&r, 1, "0"));
+	assert_false(record_nth(f, WIRE_ARTIFACT, 1, &r));
+	record_nth(f, WIRE_ARTIFACT, 0, &r);
+	snprintf(path, sizeof(path), "%s/this.layer", f->root);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(r.fields[3].data, 1, r.fields[3].len, file), r.fields[3].len);
+	fclose(file);
+	run(f, "job\t1\nunpack\t/this.layer\t/back\n");
+	assert_end(f, "ok", "");
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(path, sizeof(path), "%s/back/b/link", f->root);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(content, sizeof(content), file));
+	fclose(file);
+	assert_string_equal(content, "seven");
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	snprintf(path, sizeof(path), "%s/back/b/file", f->root);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	snprintf(path, sizeof(path), "%s/back/empty", f->root);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0711);
+	snprintf(path, sizeof(path), "%s/back/a", f->root);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 0);
+}
+
+/* An archive that is none, or wants to write elsewhere, ends the job where it is read. */
+static void archives_that_are_none(void **state)
+{
+	static const char head[] =
+		"070701"
+		"00000001000081A400000000000000000000000100000000%08X00000000000000000000000000000000"
+		"%08X00000000";
+	static const struct {
+		const char *name;
+		unsigned int size;
+		const char *wrong;
+	} cases[] = {
+		{ "../x", 0, "at byte 115" }, /* a head and its name */
+		{ "/etc/x", 0, "at byte 117" },
+		{ "file", 100, "at byte 116" }, /* its content is not there */
+		{ "TRAILER!!!", 0, NULL },
+	};
+	struct fixture *f = *state;
+	struct wire_record r;
+	char text[1024];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char path[512], line[256];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/a.layer", f->root);
+		snprintf(line, sizeof(line), head, cases[i].size, (unsigned int)strlen(cases[i].name) + 1);
+		file = fopen(path, "w");
+		assert_non_null(file);
+		fprintf(file, "%s%s%c%c%c%c", line, cases[i].name, 0, 0, 0, 0);
+		fclose(file);
+		run(f, "job\t1\nunpack\t/a.layer\t/to\n");
+		assert_true(record_nth(f, WIRE_END, 0, &r));
+		if (!cases[i].wrong) {
+			assert_end(f, "ok", "");
+			continue;
+		}
+		assert_true(wire_is(&r, 0, "agent-failed"));
+		wire_text(&r, 1, text, sizeof(text));
+		if (!strstr(text, "is no archive of what was kept") || !strstr(text, cases[i].wrong))
+			fail_msg("%s: %s", cases[i].name, text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -568,6 +661,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_service, setup, teardown),
 		cmocka_unit_test_setup_teardown(services_that_fail, setup, teardown),
 		cmocka_unit_test_setup_teardown(jobs_that_are_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(kept_and_unpacked, setup, teardown),
+		cmocka_unit_test_setup_teardown(archives_that_are_none, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
