@@ -18,9 +18,10 @@
 #define SAMPLE_TIMEOUT_S 3000
 #define READY_TIMEOUT_S 120
 #define STOP_S 60
-#define PREPARED_STEPS 100 /* from here on are the indices of the cell's own */
-#define INSPECTED_RATE 100 /* transactions a second of each connection that is looked at */
-#define PAUSE "0.3"	   /* s of guest time: they have done some then */
+#define OTHER_CONNECTIONS 10 /* beside those of the clients */
+#define PREPARED_STEPS 100   /* from here on are the indices of the cell's own */
+#define INSPECTED_RATE 100   /* transactions a second of each connection that is looked at */
+#define PAUSE "0.3"	     /* s of guest time: they have done some then */
 
 static const char *const tests[] = { "select-only", "simple-update", "tpcb-like", NULL };
 static const char *const protocols[] = { "simple", "extended", "prepared", NULL };
@@ -147,7 +148,6 @@ static void pg_programs(const void *params, struct programs *programs)
 static const char *const server_settings[] = {
 	"listen_addresses=",
 	"unix_socket_directories=" SOCKETS,
-	"max_connections=1100",
 	"wal_level=minimal",
 	"max_wal_senders=0",
 	"max_wal_size=64MB",
@@ -179,8 +179,9 @@ static void end_server(struct text *job)
 static void add_server(const struct pg_params *p, struct text *job)
 {
 	begin_server(job);
-	text_add(job, "\t--shared_buffers=%" PRIu64 "kB\t--huge_pages=%s", p->shared_buffers >> 10,
-		 huge_choices[p->huge_pages]);
+	/* no more than are used: each has its place in shared memory */
+	text_add(job, "\t--max_connections=%" PRIu64 "\t--shared_buffers=%" PRIu64 "kB\t--huge_pages=%s",
+		 p->clients + OTHER_CONNECTIONS, p->shared_buffers >> 10, huge_choices[p->huge_pages]);
 	if (p->huge_page_size)
 		text_add(job, "\t--huge_page_size=%" PRIu64 "kB", p->huge_page_size >> 10);
 	for (size_t i = 0; i < p->settings.n; i++)
