@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* postgresql: pgbench against a server of its own, whose cluster is made once for all boots. Turns parameters into steps; what the
  * programs print, figures.c and pgbench.h read. */
-#include "workloads/postgresql/postgresql.h"
+#include "postgresql.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -299,14 +299,14 @@ static uint64_t pg_work_bytes(const void *params, uint64_t page_bytes)
 	return p->seconds ? 0 : p->transactions * p->clients;
 }
 
-const struct workload postgresql_workload = {
-	.name = "postgresql",
+const struct workload this_workload = {
+	.name = WORKLOAD_NAME,
 	.help = "pgbench against a PostgreSQL server: instructions per transaction, latency, the server's memory",
 	.options = pg_options,
 	.params_size = sizeof(struct pg_params),
 	.check = pg_check,
 	.programs = pg_programs,
-	.rootfs = "postgresql",
+	.rootfs = WORKLOAD_NAME,
 	.preparations = pg_preparations,
 	.steps = pg_steps,
 	.work_bytes = pg_work_bytes,
