@@ -227,11 +227,12 @@ check-here: all tests
 	@GRANULE_BUILD=$(abspath $(B)) tools/run-tests $(TESTS)
 
 # The same under the address and undefined-behaviour sanitizers, without real guests.
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# workload-copy-test runs make, so the tests have the flags too.
+SANITIZED := CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 .PHONY: check-san
 check-san:
-	@$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='$(SANITIZE)' all tests
-	@GRANULE_BUILD=$(abspath $(B)/san) GRANULE_NO_GUESTS='the sanitizer build runs no real guests' \
+	@$(MAKE) --no-print-directory B=$(B)/san $(SANITIZED) all tests
+	@$(SANITIZED) GRANULE_BUILD=$(abspath $(B)/san) GRANULE_NO_GUESTS='the sanitizer build runs no real guests' \
 		tools/run-tests $(patsubst $(B)/%,$(B)/san/%,$(TESTS))
 
 # With clang's libFuzzer, FUZZ_SECONDS each (tools/fuzz).
