@@ -41,7 +41,7 @@ WORKLOADS := $(sort $(patsubst workloads/%/workload.c,%,$(wildcard workloads/*/w
 workload_obj = $(patsubst %.c,$(B)/obj/%.o,$(wildcard workloads/$1/*.c))
 workload_symbol = workload_$(subst .,_,$(subst -,_,$1))
 
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(WORKLOADS:%=$(B)/workloads/%.o) $(B)/obj/workloads.o
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(WORKLOADS:%=$(B)/linked/%.o) $(B)/obj/workloads.o
 VIRT_OBJ := $(VIRT_SRC:%.c=$(B)/obj/%.o)
 GUESTFS_OBJ := $(GUESTFS_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(wildcard harness/tests/*-test.c harness/tests/*-fuzz.c)
@@ -72,7 +72,7 @@ $(B)/obj/%.o: %.c
 
 define WORKLOAD_RULE
 $(B)/obj/workloads/$1/%.o: NAMED = -DWORKLOAD_NAME='"$1"'
-$(B)/workloads/$1.o: $(call workload_obj,$1)
+$(B)/linked/$1.o: $(call workload_obj,$1)
 	@mkdir -p $$(@D)
 	$$(Q)ld -r $$^ -o $$@.all && objcopy --redefine-sym this_workload=$(call workload_symbol,$1) --keep-global-symbol=$(call workload_symbol,$1) $$@.all $$@ && rm $$@.all
 endef
