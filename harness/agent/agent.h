@@ -168,7 +168,13 @@ void folios_cache(struct agent *agent, const char *pattern);
 /* ---- disk.c: block devices for the workload ---- */
 #define DISK_DIR "/disk/"	      /* NAME: a link to its folder in /sys/block */
 #define DISK_BACKING "/disk.backing/" /* NAME: the tmpfs of a loop device */
+#define LOOP_CONTROL "/dev/loop-control"
 bool disk_kind_known(const char *name);
+/* The virtio disk with the serial number @serial: its name ("vda") into @dev. False: there is none. */
+bool disk_by_serial(const char *serial, char dev[64]);
+/* A loop device over the open file @file: its name ("loop0") into @dev. @block_size 0: the driver's own. False with
+ * errno. LOOP_CONFIGURE: Linux 5.8 (drivers/block/loop.c). */
+bool loop_attach(int file, uint32_t block_size, bool read_only, char dev[64]);
 /* Make or find the device of @kind, of @bytes, that is called @name from now on: /dev/NAME, DISK_DIR NAME. @attributes:
  * ATTR=VALUE, ends with NULL. */
 void disk_step(struct agent *agent, const char *name, const char *kind, uint64_t bytes, char *const attributes[]);
