@@ -143,6 +143,9 @@ unsigned int glob_walk(const char *pattern, void (*found)(void *arg, const char 
 void snapshot_take(struct agent *agent, struct snapshot *snapshot, unsigned int what);
 /* Add status and smaps_rollup of @pid. */
 void snapshot_add_process(struct agent *agent, struct snapshot *snapshot, pid_t pid);
+/* Add what pmu_list() says of the sample's beginning or end, SNAPSHOT_BEFORE or SNAPSHOT_AFTER; nothing where nothing is
+ * counted. */
+void snapshot_add_pmu(struct agent *agent, struct snapshot *snapshot, int when);
 /* Add what folios_list() says of @pids. */
 void snapshot_add_folios(struct agent *agent, struct snapshot *snapshot, const char *pids);
 /* One FILE record each. */
@@ -164,6 +167,18 @@ size_t storage_list(struct agent *agent, char *buf, size_t size);
 ssize_t folios_list(struct agent *agent, const char *pids, char *buf, size_t size);
 /* The page cache of the files that match @pattern, too. */
 void folios_cache(struct agent *agent, const char *pattern);
+
+/* ---- pmu.c: the CPU's event counters ---- */
+#define PMU_NAME "agent/pmu" /* its name in a FILE record */
+/* A set of @events (ends with NULL) that samples from now on count, in turns with other sets. What cannot be counted is
+ * left out, and said in a NOTE. */
+void pmu_step(struct agent *agent, char *const events[]);
+/* Right before and after a sample: no memory is allocated, nothing is written. @index: the sample's. */
+void pmu_begin(const char *index);
+void pmu_end(void);
+bool pmu_counts(void);
+/* What was read then: lines of text, see wire/wire.h; their length, or -1: the counters were taken by somebody else. */
+ssize_t pmu_list(int when, char *buf, size_t size);
 
 /* ---- disk.c: block devices for the workload ---- */
 #define DISK_DIR "/disk/"	      /* NAME: a link to its folder in /sys/block */

@@ -45,8 +45,9 @@ static char *why_not(const struct cell_record *cell)
 {
 	return xasprintf(
 		"%s ran on the basis %s, where no boot repeats to the bit, so its instructions cannot be counted "
-		"function by function. Below are the counters that it recorded: they tell which events became "
-		"more, not which function they cost. Functions are told by the same matrix with accel: "
+		"function by function. Below are the counters that it recorded, the CPUs' own first, if it has any: "
+		"they tell which events became more, not which function they cost. Functions are told by the same "
+		"matrix with accel: "
 		"simulated; %s",
 		cell->id, basis_names[cell->basis],
 		has_perf(cell) ? "or by perf, which this guest has (granule repro --shell)."
@@ -80,7 +81,7 @@ static void add_changes(struct recorded *r, const struct measures *a, const stru
 		const struct measure *x = &a->v[i], *y = measures_find(b, x->name);
 		struct counter_change c = { .unit = x->metric->unit };
 
-		if (!ends_with(x->name, "_per_op") || !y)
+		if (!ends_with(x->name, "_per_op") || !y || pmu_metric(x->name))
 			continue;
 		c.base = stat_mean(x->values, x->n_values);
 		c.other = stat_mean(y->values, y->n_values);
@@ -103,6 +104,7 @@ int recorded_explain(const struct run *base_run, const struct cell_record *base,
 		rc = recorded_measures(other_run, other, boot, &b, err);
 	if (rc == 0) {
 		*ret = (struct recorded){ .why = why_not(recorded_only(base) ? base : other) };
+		pmu_pair(&a, &b, base->page_bytes != other->page_bytes, &ret->pmu);
 		add_changes(ret, &a, &b);
 	}
 	measures_free(&a);
@@ -115,6 +117,7 @@ void recorded_free(struct recorded *r)
 	for (size_t i = 0; i < r->n; i++)
 		free(r->v[i].name);
 	free(r->v);
+	pmu_pair_free(&r->pmu);
 	free(r->why);
 	*r = (struct recorded){ 0 };
 }

@@ -233,6 +233,26 @@ static json_t *split_json(const struct memory_split *s)
 			 "base", s->base, "other", s->other, "change", s->other - s->base, "parts", parts);
 }
 
+static json_t *pmu_json(const struct pmu_pair *pmu)
+{
+	json_t *phases = json_array();
+
+	for (size_t i = 0; i < pmu->n; i++) {
+		const struct pmu_phase *p = &pmu->v[i];
+		json_t *v = json_array();
+
+		for (size_t k = 0; k < p->n; k++)
+			json_array_append_new(v,
+					      json_pack("{s:s, s:s, s:{s:f, s:f}, s:{s:f, s:f}}", "name", p->v[k].name,
+							"label", p->v[k].label, "base", "user", p->v[k].base[PMU_USER],
+							"kernel", p->v[k].base[PMU_KERNEL], "other", "user",
+							p->v[k].other[PMU_USER], "kernel", p->v[k].other[PMU_KERNEL]));
+		json_array_append_new(phases,
+				      json_pack("{s:s, s:s, s:o}", "phase", p->phase, "per", p->per, "events", v));
+	}
+	return json_pack("{s:o, s:f, s:s?}", "phases", phases, "counted", pmu->counted, "lacks", pmu->lacks);
+}
+
 static void set_recorded(json_t *o, const struct recorded *r)
 {
 	json_t *counters = json_array();
@@ -242,6 +262,7 @@ static void set_recorded(json_t *o, const struct recorded *r)
 							  r->v[i].unit, "base", r->v[i].base, "other", r->v[i].other,
 							  "change", r->v[i].other - r->v[i].base));
 	json_object_set_new(o, "not_counted", json_string(r->why));
+	json_object_set_new(o, "pmu", pmu_json(&r->pmu));
 	json_object_set_new(o, "counters", counters);
 }
 
@@ -266,6 +287,73 @@ json_t *report_explain_json(const struct explanation *e, const struct recorded *
 
 /* ---- What was recorded */
 
+static const struct table_column pmu_columns[] = {
+	{ "", 38, false }, { "base", 12, true }, { "other", 12, true }, { "change", 14, true }, { NULL, 0, false },
+};
+
+static void add_pmu_line(struct table *table, const char *name, double base, double other)
+{
+	char text[NUMBER_SIZE];
+
+	table_line(table);
+	table_cell(table, 0, name, NULL);
+	table_cell(table, 1, number_text(base, "1", text), NULL);
+	table_cell(table, 2, number_text(other, "1", text), NULL);
+	table_cell(table, 3, base ? change_text(other / base - 1, text) : other ? "from 0" : "0%", NULL);
+}
+
+static void add_pmu_phase(const struct pmu_phase *p, bool colour, struct text *out)
+{
+	struct table *table = table_new(pmu_columns, colour);
+	bool ipc_due = !isnan(pmu_ipc(p, false));
+
+	text_add(out, "\n%s  counted by the CPUs, per %s\n", p->phase, p->per);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct pmu_event *e = &p->v[i];
+
+		add_pmu_line(table, e->label, e->base[PMU_USER] + e->base[PMU_KERNEL],
+			     e->other[PMU_USER] + e->other[PMU_KERNEL]);
+		add_pmu_line(table, "  user", e->base[PMU_USER], e->other[PMU_USER]);
+		add_pmu_line(table, "  kernel", e->base[PMU_KERNEL], e->other[PMU_KERNEL]);
+		if (ipc_due && i == 1) {
+			add_pmu_line(table, "instructions per cycle", pmu_ipc(p, false), pmu_ipc(p, true));
+			ipc_due = false;
+		}
+	}
+	table_finish(table, 2, out);
+}
+
+static void add_pmu(const struct pmu_pair *pmu, bool colour, struct text *out)
+{
+	_cleanup_free_ char *lacks = pmu->lacks && pmu->n ? xasprintf("Not counted: %s.", pmu->lacks) : NULL;
+	_cleanup_free_ char *part =
+		pmu->counted < 1
+			? xasprintf("A guest had its counters for a part of a sample only, at least once (%.0f%% "
+				    "of the time): what they counted then is left out.",
+				    100 * pmu->counted)
+			: NULL;
+
+	for (size_t i = 0; i < pmu->n; i++)
+		add_pmu_phase(&pmu->v[i], colour, out);
+	text_add(out, "\n");
+	if (pmu->n)
+		text_wrap(
+			out, "  ",
+			"Counted from before a sample's program is started until it has ended, of all that runs in the "
+			"guest: its start and end, servers, interrupts and the agent's part are in it.",
+			REPORT_WIDTH);
+	else if (!part)
+		text_wrap(out, "  ",
+			  "The CPUs counted nothing: there was no PMU in one of the guests, or the run is older than "
+			  "this. "
+			  "Its NOTE records say which (granule show RUN CELL BOOT).",
+			  REPORT_WIDTH);
+	if (part)
+		text_wrap(out, "  ", part, REPORT_WIDTH);
+	if (lacks)
+		text_wrap(out, "  ", lacks, REPORT_WIDTH);
+}
+
 char *report_recorded_text(const struct recorded *r, bool colour)
 {
 	static const struct table_column recorded_columns[] = {
@@ -276,6 +364,7 @@ char *report_recorded_text(const struct recorded *r, bool colour)
 	struct text out = { 0 };
 
 	text_wrap(&out, "  ", r->why, REPORT_WIDTH);
+	add_pmu(&r->pmu, colour, &out);
 	text_add(&out, "\n");
 	for (size_t i = 0; i < r->n; i++) {
 		const struct counter_change *c = &r->v[i];
