@@ -6,6 +6,7 @@
 #define GRANULE_EXPLAIN_RECORDED_H
 
 #include "explain/pmu.h"
+#include "explain/sampled.h"
 #include "store/store.h"
 
 struct counter_change {
@@ -16,6 +17,8 @@ struct counter_change {
 
 struct recorded {
 	char *why;		  /* owned: what these numbers cannot tell, and what would */
+	struct sampled sampled;	  /* functions by perf, where both root file systems have it; else without phases */
+	char *no_samples;	  /* owned: why perf, which is there, has none; or NULL */
 	struct pmu_pair pmu;	  /* without phases: the boots have no such counters */
 	struct counter_change *v; /* owned: per operation and not equal, time first, then the largest relative change */
 	size_t n;

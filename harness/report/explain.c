@@ -253,6 +253,26 @@ static json_t *pmu_json(const struct pmu_pair *pmu)
 	return json_pack("{s:o, s:f, s:s?}", "phases", phases, "counted", pmu->counted, "lacks", pmu->lacks);
 }
 
+static json_t *sampled_json(const struct sampled *sampled)
+{
+	json_t *phases = json_array();
+
+	for (size_t i = 0; i < sampled->n; i++) {
+		const struct sampled_phase *p = &sampled->v[i];
+		json_t *v = json_array();
+
+		for (size_t k = 0; k < p->n; k++)
+			json_array_append_new(v, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "name", p->v[k].name,
+							   "object", p->v[k].object, "base", p->v[k].base, "other",
+							   p->v[k].other, "change", p->v[k].other - p->v[k].base,
+							   "error", sampled_error(p, &p->v[k])));
+		json_array_append_new(phases, json_pack("{s:s, s:s, s:f, s:f, s:o}", "phase", p->phase, "event",
+							p->event, "base_samples", p->base_samples, "other_samples",
+							p->other_samples, "functions", v));
+	}
+	return phases;
+}
+
 static void set_recorded(json_t *o, const struct recorded *r)
 {
 	json_t *counters = json_array();
@@ -263,6 +283,9 @@ static void set_recorded(json_t *o, const struct recorded *r)
 							  "change", r->v[i].other - r->v[i].base));
 	json_object_set_new(o, "not_counted", json_string(r->why));
 	json_object_set_new(o, "pmu", pmu_json(&r->pmu));
+	json_object_set_new(o, "sampled", sampled_json(&r->sampled));
+	if (r->no_samples)
+		json_object_set_new(o, "not_sampled", json_string(r->no_samples));
 	json_object_set_new(o, "counters", counters);
 }
 
@@ -352,6 +375,67 @@ static void add_pmu(const struct pmu_pair *pmu, bool colour, struct text *out)
 		text_wrap(out, "  ", part, REPORT_WIDTH);
 	if (lacks)
 		text_wrap(out, "  ", lacks, REPORT_WIDTH);
+}
+
+static const struct table_column sampled_columns[] = {
+	{ "function", 34, false }, { "in", 16, false },	 { "base", 8, true }, { "other", 8, true },
+	{ "change", 8, true },	   { "error", 8, true }, { NULL, 0, false },
+};
+
+static void add_share(struct table *table, int column, const char *fmt, double share)
+{
+	char text[NUMBER_SIZE];
+
+	snprintf(text, sizeof(text), fmt, 100 * share);
+	table_cell(table, column, text, NULL);
+}
+
+/* What changed by more than its error first: the rest of the table would be noise. */
+static void add_sampled(const struct sampled_phase *p, bool all, bool colour, struct text *out)
+{
+	struct table *table = table_new(sampled_columns, colour);
+	size_t shown = 0;
+
+	text_add(out, "\n%s  sampled by perf on every CPU: %.0f and %.0f samples%s%s, %% of them\n", p->phase,
+		 p->base_samples, p->other_samples, *p->event ? " by " : "", p->event);
+	for (size_t i = 0; i < p->n && (all || shown < SHOWN); i++) {
+		const struct sampled_function *f = &p->v[i];
+
+		if (!all && fabs(f->other - f->base) <= sampled_error(p, f))
+			continue;
+		table_line(table);
+		table_cell(table, 0, f->name, NULL);
+		table_cell(table, 1, f->object, NULL);
+		add_share(table, 2, "%.2f", f->base);
+		add_share(table, 3, "%.2f", f->other);
+		add_share(table, 4, "%+.2f", f->other - f->base);
+		add_share(table, 5, "%.2f", sampled_error(p, f));
+		shown++;
+	}
+	table_finish(table, 2, out);
+	if (!shown)
+		text_add(out, "  no function's share changed by more than its error\n");
+}
+
+char *report_sampled_text(const struct recorded *r, bool all, bool colour)
+{
+	struct text out = { 0 };
+	_cleanup_free_ char *why = r->no_samples ? xasprintf("perf gave no functions: %s", r->no_samples) : NULL;
+
+	for (size_t i = 0; i < r->sampled.n; i++)
+		add_sampled(&r->sampled.v[i], all, colour, &out);
+	if (r->sampled.n)
+		text_wrap(
+			&out, "  ",
+			"Sampled, not counted: of a boot that was made now, with perf beside it, of all that runs in "
+			"the "
+			"guest. The error is that of drawing so many samples (two standard errors of the difference), "
+			"not how boots differ; of some hundred functions a few are beyond it by chance. What a kernel "
+			"without pseudo-NMIs does with interrupts off is charged to whoever switches them on.",
+			REPORT_WIDTH);
+	if (why)
+		text_wrap(&out, "\n  ", why, REPORT_WIDTH);
+	return out.s ? text_steal(&out) : xstrdup("");
 }
 
 char *report_recorded_text(const struct recorded *r, bool colour)
