@@ -367,9 +367,8 @@ static void add_pmu(const struct pmu_pair *pmu, bool colour, struct text *out)
 			REPORT_WIDTH);
 	else if (!part)
 		text_wrap(out, "  ",
-			  "The CPUs counted nothing: there was no PMU in one of the guests, or the run is older than "
-			  "this. "
-			  "Its NOTE records say which (granule show RUN CELL BOOT).",
+			  "The CPUs counted nothing: they are asked on hardware only, and a guest may have no PMU (its "
+			  "notes: granule show RUN CELL BOOT).",
 			  REPORT_WIDTH);
 	if (part)
 		text_wrap(out, "  ", part, REPORT_WIDTH);

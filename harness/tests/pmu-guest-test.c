@@ -5,7 +5,7 @@
  * plugin, user and kernel apart. Skips with the reason where there is no such guest.
  *
  * Measured with QEMU 7.2: sums differ from the clock by at most 8 instructions, the clock's own step of 16 ns; from the
- * plugin by the same 3310 of the kernel and 186 of user space in each of 18 samples of 0.5 to 9 million, which is what
+ * plugin by the same 3310 of the kernel and 186 of user space in each of 9 samples of 0.5 to 13 million, which is what
  * the agent does between its markers and its two readings. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@
 #include "wire/wire.h"
 
 #define SAMPLES 3
-/* Instructions: several steps of the clock, and what is one more on another kernel; a thousandth of the smallest half. */
+/* Instructions: several steps of the clock, and what is one more on another kernel; 0.4% of the smallest half. */
 #define CLOSE 64.0
 
 static const char matrix_text[] = "matrix: pmu\n"
