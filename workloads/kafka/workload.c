@@ -14,7 +14,7 @@
 #define HOME "/data/kafka" /* in the root; JOB_ROOT_DIR is before it outside */
 #define LOGS HOME "/logs"  /* the broker's topics */
 #define PROPERTIES HOME "/server.properties"
-#define ARCHIVES HOME "/cds"
+#define ARCHIVES "/var/lib/kafka" /* the user's home, in the tmpfs above the image: no disk of the cell's has them */
 #define RUN "/run/kafka" /* what the JVMs say of themselves; a tmpfs, so that no disk counts it */
 #define BROKER "kafka"	 /* the service and its user */
 #define PORT "9092"
@@ -24,13 +24,14 @@
 #define CGROUPS "/sys/fs/cgroup/"
 #define LISTS_MAX 16
 #define TOPICS_MAX 32
-#define COLD_SAMPLES_MAX 8
 #define PREPARE_TIMEOUT_S 1200
 #define SAMPLE_TIMEOUT_S 3000
 #define READY_TIMEOUT_S "300"
 #define STOP_S 120
 #define TERM "15"
 #define TOOL_HEAP "256m"
+#define PREPARED_STEPS 100 /* from here on are the indices of the cell's own */
+#define ARCHIVED_RECORDS 2000
 
 const char *const kafka_tests[] = { "produce", "consume", "consume_cold", NULL };
 static const char *const acks[] = { "0", "1", "all", NULL };
@@ -254,29 +255,39 @@ static void add_java(struct text *job, const char *level)
 		 level);
 }
 
+/* A JVM that cannot use its archive does not start; what it says then is the reason. */
+#define USE_ARCHIVE "-Xshare:on\t-XX:SharedArchiveFile"
+#define MAKE_ARCHIVE "-XX:ArchiveClassesAtExit"
+static const char *const archives[] = {
+	[KAFKA_PRODUCE] = "producer",
+	[KAFKA_CONSUME] = "consumer",
+	[KAFKA_CONSUME_COLD] = "consumer",
+};
+
 static void add_archive(struct text *job, const char *option, const char *name)
 {
 	text_add(job, "\t%s=" ARCHIVES "/%s.jsa", option, name);
 }
 
-/* ---- What is prepared: a formatted log directory, and archives of the classes that broker and tools load */
+/* A folder of the broker's user, who goes on. */
+static void add_folder(struct text *job, unsigned int *index, const char *path)
+{
+	_cleanup_free_ char *words = xasprintf("/usr/bin/install\t-d\t-o\t" BROKER "\t-g\t" BROKER "\t%s", path);
 
-static void add_home(struct text *job, unsigned int *index)
+	text_add(job, "as\troot\n");
+	add_prepare(job, index, words);
+	text_add(job, "as\t" BROKER "\n");
+}
+
+static void add_data(struct text *job, unsigned int *index)
 {
 	_cleanup_(text_free) struct text write = { 0 };
 
-	text_add(job, "as\troot\n");
-	add_prepare(job, index,
-		    "/usr/bin/install\t-d\t-o\t" BROKER "\t-g\t" BROKER "\t" HOME "\t" ARCHIVES "\t" RUN);
-	text_add(job, "as\t" BROKER "\n");
+	add_folder(job, index, HOME);
 	text_add(&write, "/usr/bin/bash\t-c\tprintf '%%s\\n' \"$@\" >" PROPERTIES "\tbash");
 	for (size_t i = 0; i < ARRAY_SIZE(properties); i++)
 		text_add(&write, "\t%s", properties[i]);
 	add_prepare(job, index, write.s);
-}
-
-static void add_format(struct text *job, unsigned int *index)
-{
 	text_add(job, "exec\tprepare\tprepare\t%u\t%d", (*index)++, PREPARE_TIMEOUT_S);
 	add_java(job, "warn");
 	text_add(job, "\t-XX:TieredStopAtLevel=1\t-cp\t" JARS "\tkafka.tools.StorageTool\tformat\t-t\t" CLUSTER
@@ -285,12 +296,13 @@ static void add_format(struct text *job, unsigned int *index)
 
 /* ---- The broker */
 
-static void add_ready(const struct kafka_params *p, const char *service, uint64_t partitions, struct text *job)
+/* It listens before it can do anything, so it is asked for topics. */
+static void add_ready(const char *service, uint64_t topics, uint64_t partitions, struct text *job)
 {
 	text_add(job, "as\t-\nready\t%s\t" READY_TIMEOUT_S "\tport\t" PORT "\nready\t%s\t" READY_TIMEOUT_S
 		      "\tcommand\t" ASK "\t" PORT "\t60\t%" PRIu64,
 		 service, service, partitions);
-	for (uint64_t i = 0; i < p->topics; i++)
+	for (uint64_t i = 0; i < topics; i++)
 		text_add(job, "\tt%" PRIu64, i);
 	text_add(job, "\nas\t" BROKER "\n");
 }
@@ -302,7 +314,7 @@ static void add_broker(const struct kafka_params *p, const char *service, struct
 	text_add(job, "service\t%s\t" TERM "\t%d", service, STOP_S);
 	add_java(job, "info");
 	if (p->cds)
-		add_archive(job, "-Xshare:on\t-XX:SharedArchiveFile", "broker");
+		add_archive(job, USE_ARCHIVE, "broker");
 	text_add(job, "\t%s\t-Xms%" PRIu64 "k\t-Xmx%" PRIu64 "k", collector_options[p->gc], p->heap_bytes >> 10,
 		 p->heap_bytes >> 10);
 	if (p->thp)
@@ -324,26 +336,32 @@ static void add_broker(const struct kafka_params *p, const char *service, struct
 	for (size_t i = 0; i < p->settings.n; i++)
 		text_add(job, "\t--override\t%s", p->settings.v[i]);
 	text_add(job, "\n");
-	add_ready(p, service, p->partitions, job);
+	add_ready(service, p->topics, p->partitions, job);
 }
 
 /* ---- The tools */
 
-/* Kafka's tools exit with 0 whatever became of the records, so the last words that they say when all is well are asked for. "$1" is
- * their number, "$2" their bytes, "$3" those words; the rest is the tool. */
-static const char judged[] =
-	"n=$1 b=$2 w=$3; shift 3; o=$(\"$@\" 2>&1); r=$?; printf '%s\\n' \"$o\"; [ $r = 0 ] || exit $r; "
-	"case $o in (*$w*) ;; (*) echo \"not all of $n records: $(printf '%s\\n' \"$o\" | grep -m1 -E "
-	"'Exception|ERROR|WARNING|records sent')\"; exit 1;; esac; echo operations $n; echo bytes $b";
+/* Kafka's tools exit with 0 whatever became of the records, so the number in their last line, which @find puts into m, is compared
+ * with what was asked for. "$1" is that, "$2" its bytes; the rest is the tool. */
+#define JUDGED(find)                                                                                                   \
+	"n=$1 b=$2; shift 2; o=$(\"$@\" 2>&1); r=$?; printf '%s\\n' \"$o\"; [ $r = 0 ] || exit $r; l=${o##*$'\\n'}; " find  \
+	"; [ \"${m:-0}\" -ge $n ] || { echo \"${m:-0} of $n records: $(printf '%s\\n' \"$o\" | grep -m1 -E "              \
+	"'Exception|ERROR|WARNING')\"; exit 1; }; echo operations $n; echo bytes $b"
+static const char *const judged[] = {
+	[KAFKA_PRODUCE] = JUDGED("m=${l%% records sent*}"),
+	/* "DATE TIME, DATE TIME, MB, MB/s, RECORDS, ..." */
+	[KAFKA_CONSUME] = JUDGED("set -- ${l//,/}; m=$7"),
+	[KAFKA_CONSUME_COLD] = JUDGED("set -- ${l//,/}; m=$7"),
+};
 
-static void add_tool(const struct kafka_params *p, enum kafka_test test, const char *words, uint64_t records,
-		     uint64_t partitions, uint64_t topic, const char *archive, struct text *job)
+/* @share: options about its archive. */
+static void add_tool(const struct kafka_params *p, enum kafka_test test, uint64_t records, uint64_t topic,
+		     const char *share, struct text *job)
 {
-	(void)partitions;
-	text_add(job, "\t/usr/bin/bash\t-c\t%s\tbash\t%" PRIu64 "\t%" PRIu64 "\t%s", judged, records,
-		 records * p->record_bytes, words);
+	text_add(job, "\t/usr/bin/bash\t-c\t%s\tbash\t%" PRIu64 "\t%" PRIu64, judged[test], records,
+		 records * p->record_bytes);
 	add_java(job, "warn");
-	text_add(job, "%s\t-Xms" TOOL_HEAP "\t-Xmx" TOOL_HEAP "\t-XX:+UseSerialGC\t-cp\t" JARS, archive);
+	text_add(job, "%s\t-Xms" TOOL_HEAP "\t-Xmx" TOOL_HEAP "\t-XX:+UseSerialGC\t-cp\t" JARS, share);
 	if (test == KAFKA_PRODUCE)
 		text_add(job,
 			 "\torg.apache.kafka.tools.ProducerPerformance\t--topic\tt%" PRIu64 "\t--num-records\t%" PRIu64
@@ -358,24 +376,61 @@ static void add_tool(const struct kafka_params *p, enum kafka_test test, const c
 			 topic, records);
 }
 
-/* The number of records at the beginning of the producer's last line; the consumer says only what is missing. */
-static char *all_well(enum kafka_test test, uint64_t records)
-{
-	return test == KAFKA_PRODUCE ? xasprintf("[!0-9]%" PRIu64 " records sent,*99.9th", records) :
-				       xstrdup("[0-9], [0-9]");
-}
-
 static void add_exec(const struct kafka_params *p, enum kafka_test test, const char *kind, uint64_t index,
 		     struct text *job)
 {
-	_cleanup_free_ char *words = all_well(test, p->records);
-	_cleanup_(text_free) struct text archive = { 0 };
+	_cleanup_(text_free) struct text share = { 0 };
 
 	if (p->cds)
-		add_archive(&archive, "-Xshare:on\t-XX:SharedArchiveFile", test == KAFKA_PRODUCE ? "producer" : "consumer");
+		add_archive(&share, USE_ARCHIVE, archives[test]);
 	text_add(job, "exec\t%s\t%s\t%" PRIu64 "\t%d", kafka_tests[test], kind, index, SAMPLE_TIMEOUT_S);
-	add_tool(p, test, words, p->records, p->partitions, index % p->topics, archive.s ? archive.s : "", job);
+	add_tool(p, test, p->records, index % p->topics, share.s ? share.s : "", job);
 }
+
+/* ---- What is prepared: a formatted log directory, and archives of the classes that broker and tools load */
+
+static void kafka_prepare_data(const void *params, const struct preparing *preparing, struct text *job)
+{
+	unsigned int index = 0;
+
+	(void)params, (void)preparing;
+	add_data(job, &index);
+	text_add(job, "keep\tdata\t" JOB_DATA_DIR "\n");
+}
+
+/* With the settings of the workload and a little of everything; what users set is for the cells. */
+static void kafka_prepare_cds(const void *params, const struct preparing *preparing, struct text *job)
+{
+	struct kafka_params plain = { .record_bytes = 1024, .batch_bytes = 16384, .linger_ms = 5, .acks = 1 };
+	const struct kafka_params *p = params;
+	unsigned int index = 0;
+
+	(void)preparing;
+	if (!p->cds)
+		return;
+	add_data(job, &index);
+	text_add(job, "service\t" BROKER "\t" TERM "\t%d", STOP_S);
+	add_java(job, "info");
+	add_archive(job, MAKE_ARCHIVE, "broker");
+	text_add(job, "\t-cp\t" JARS "\tkafka.Kafka\t" PROPERTIES "\n");
+	add_ready(BROKER, 1, 1, job);
+	for (int test = KAFKA_PRODUCE; test <= KAFKA_CONSUME; test++) {
+		_cleanup_(text_free) struct text share = { 0 };
+
+		/* what it says of classes that cannot be archived would stand behind the tool's summary */
+		text_add(&share, "\t-Xlog:disable");
+		add_archive(&share, MAKE_ARCHIVE, archives[test]);
+		text_add(job, "exec\tprepare\tprepare\t%u\t%d", index++, PREPARE_TIMEOUT_S);
+		add_tool(&plain, test, ARCHIVED_RECORDS, 0, share.s, job);
+	}
+	text_add(job, "stop\t" BROKER "\nkeep\tcds\t" JOB_ROOT_DIR ARCHIVES "\n");
+}
+
+static const struct preparation kafka_preparations[] = {
+	{ .name = "data", .steps = kafka_prepare_data },
+	{ .name = "cds", .per_page = true, .steps = kafka_prepare_cds },
+	{ .name = NULL },
+};
 
 /* ---- Looking */
 
@@ -427,11 +482,10 @@ static void kafka_steps(const void *params, const struct trials *trials, uint64_
 {
 	static const char *const logs[] = { "gc", "pagesize", "cds" };
 	const struct kafka_params *p = params;
-	unsigned int index = 0;
+	unsigned int index = PREPARED_STEPS;
 
 	(void)page_bytes;
-	add_home(job, &index);
-	add_format(job, &index);
+	add_folder(job, &index, RUN);
 	for (size_t i = 0; i < ARRAY_SIZE(logs); i++)
 		text_add(job, "artifact\t%s.log\t" JOB_ROOT_DIR RUN "/%s.log\n", logs[i], logs[i]);
 	add_broker(p, BROKER, job);
@@ -460,6 +514,7 @@ const struct workload kafka_workload = {
 	.check = kafka_check,
 	.programs = kafka_programs,
 	.rootfs = "kafka",
+	.preparations = kafka_preparations,
 	.steps = kafka_steps,
 	.work_bytes = kafka_work_bytes,
 	.measure = kafka_measure,
