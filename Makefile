@@ -271,7 +271,7 @@ install: all
 	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
 	install -D -m 755 $(B)/granule-image $(DESTDIR)$(PREFIX)/lib/granule/granule-image
 	cd $(B) && find $(foreach g,$(GUEST:$(B)/%=%),$g $(if $(filter %.o,$g),,$g.sym)) plugin page -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
-	find images workloads/*/rootfs.yaml -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
+	find images workloads/*/rootfs.yaml workloads/*/pom.xml -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
 .SECONDARY:
 

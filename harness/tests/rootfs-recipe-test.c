@@ -187,7 +187,8 @@ static void json_is_canonical(void **state)
 /* What ships can be read. */
 static void shipped_recipes_parse(void **state)
 {
-	static const char *const shipped[] = { "images/rootfs/base.yaml", "workloads/postgresql/rootfs.yaml" };
+	static const char *const shipped[] = { "images/rootfs/base.yaml", "workloads/postgresql/rootfs.yaml",
+					       "workloads/kafka/rootfs.yaml" };
 	_cleanup_free_ char *layers = share_dir("images/rootfs");
 
 	(void)state;
@@ -206,8 +207,9 @@ static void shipped_recipes_parse(void **state)
 
 static void help_names_every_key(void **state)
 {
-	static const char *const keys[] = { "rootfs",	 "layers",   "suite", "packages", "drop", "keep",  "needs",
-					    "unaligned", "compress", "users", "files",	  "uid",  "lines", "from" };
+	static const char *const keys[] = { "rootfs", "layers",	   "suite",    "packages", "drop",  "keep",
+					    "needs",  "unaligned", "compress", "users",	   "files", "uid",
+					    "lines",  "from",	   "maven",    "pom" };
 	_cleanup_free_ char *help = rootfs_recipe_help();
 
 	(void)state;
