@@ -14,7 +14,7 @@ struct kafka_params {
 	uint64_t records, record_bytes, batch_bytes, linger_ms, partitions, topics, segment_bytes, index_bytes;
 	int acks, compression;
 	uint64_t heap_bytes, code_cache_bytes; /* 0: the JVM's default */
-	int gc;
+	int gc, jit;
 	bool thp, large_pages, cds;
 };
 

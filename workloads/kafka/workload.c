@@ -15,11 +15,11 @@
 #define LOGS HOME "/logs"  /* the broker's topics */
 #define PROPERTIES HOME "/server.properties"
 #define ARCHIVES "/var/lib/kafka" /* the user's home, in the tmpfs above the image: no disk of the cell's has them */
-#define RUN "/run/kafka" /* what the JVMs say of themselves; a tmpfs, so that no disk counts it */
-#define BROKER "kafka"	 /* the service and its user */
+#define RUN "/run/kafka"	  /* what the JVMs say of themselves; a tmpfs, so that no disk counts it */
+#define BROKER "kafka"		  /* the service and its user */
 #define PORT "9092"
 #define CLUSTER "Z3JhbnVsZS1rYWZrYS0wMA" /* its id: 16 bytes in base64url */
-#define ASK "/bin/kafka-ask"		  /* outside of the root */
+#define ASK "/bin/kafka-ask"		 /* outside of the root */
 #define LOOK "/bin/kafka-look"
 #define CGROUPS "/sys/fs/cgroup/"
 #define LISTS_MAX 16
@@ -39,6 +39,9 @@ static const char *const compressions[] = { "none", "gzip", "snappy", "lz4", "zs
 static const char *const collectors[] = { "serial", "g1", "parallel", NULL };
 static const char *const collector_options[] = { "-XX:+UseSerialGC", "-XX:+UseG1GC", "-XX:+UseParallelGC" };
 
+enum jit { TIERED, C1 };
+static const char *const compilers[] = { [TIERED] = "tiered", [C1] = "c1", NULL };
+
 #define FIELD(member) .offset = offsetof(struct kafka_params, member)
 static const struct option_def kafka_options[] = {
 	{ .key = "tests",
@@ -46,7 +49,8 @@ static const struct option_def kafka_options[] = {
 	  FIELD(tests),
 	  .fallback = "produce",
 	  .choices = kafka_tests,
-	  .help = "phases: records are produced; consumed while the page cache has them; consumed after the broker was stopped "
+	  .help = "phases: records are produced; consumed while the page cache has them; consumed after the broker was "
+		  "stopped "
 		  "and the page cache dropped. They run in this order" },
 	{ .key = "records",
 	  .type = OPT_U64,
@@ -113,7 +117,8 @@ static const struct option_def kafka_options[] = {
 	  .fallback = "10M",
 	  .min = 4096,
 	  .max = UINT64_C(1) << 30,
-	  .help = "segment.index.bytes: what an index of the newest segment is extended to and mapped with, two a partition" },
+	  .help = "segment.index.bytes: what an index of the newest segment is extended to and mapped with, two a "
+		  "partition" },
 	{ .key = "heap",
 	  .type = OPT_SIZE,
 	  FIELD(heap_bytes),
@@ -127,6 +132,14 @@ static const struct option_def kafka_options[] = {
 	  .fallback = "g1",
 	  .choices = collectors,
 	  .help = "the broker's collector; Kafka's own scripts take g1, a JVM that sees one CPU takes serial" },
+	{ .key = "jit",
+	  .type = OPT_ENUM,
+	  FIELD(jit),
+	  .fallback = "tiered",
+	  .choices = compilers,
+	  .help = "of broker and tools; c1: TieredStopAtLevel=1, which needs much less work before it is at its speed, "
+		  "and stays "
+		  "below that of tiered" },
 	{ .key = "thp",
 	  .type = OPT_BOOL,
 	  FIELD(thp),
@@ -147,7 +160,8 @@ static const struct option_def kafka_options[] = {
 	  .type = OPT_BOOL,
 	  FIELD(cds),
 	  .fallback = "true",
-	  .help = "broker and tools start from dynamic CDS archives; a JVM that cannot use its archive does not start" },
+	  .help = "broker and tools start from dynamic CDS archives; a JVM that cannot use its archive does not "
+		  "start" },
 	{ .key = "jvm",
 	  .type = OPT_STRINGS,
 	  FIELD(jvm),
@@ -193,9 +207,8 @@ static char *kafka_check(const void *params, const char **ret_key)
 	*ret_key = "settings";
 	for (size_t i = 0; i < p->settings.n; i++)
 		if (!is_setting(p->settings.v[i]))
-			return xasprintf(
-				"settings: '%.100s' is no NAME=VALUE of the broker, such as num.io.threads=4",
-				p->settings.v[i]);
+			return xasprintf("settings: '%.100s' is no NAME=VALUE of the broker, such as num.io.threads=4",
+					 p->settings.v[i]);
 	*ret_key = "jvm";
 	for (size_t i = 0; i < p->jvm.n; i++)
 		if (p->jvm.v[i][0] != '-' || !is_word(p->jvm.v[i]))
@@ -247,12 +260,13 @@ static void add_prepare(struct text *job, unsigned int *index, const char *words
 }
 
 /* What all JVMs here have: no file of their own in /tmp, and Log4j's complaint that nobody uses it. */
-static void add_java(struct text *job, const char *level)
+static void add_java(struct text *job, const char *level, int jit)
 {
-	text_add(job, "\t" JAVA "\t-XX:-UsePerfData\t-Dorg.slf4j.simpleLogger.defaultLogLevel=%s"
-		      "\t-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn"
-		      "\t-Dlog4j2.StatusLogger.level=OFF",
-		 level);
+	text_add(job,
+		 "\t" JAVA "%s\t-XX:-UsePerfData\t-Dorg.slf4j.simpleLogger.defaultLogLevel=%s"
+		 "\t-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn"
+		 "\t-Dorg.slf4j.simpleLogger.showDateTime=true\t-Dlog4j2.StatusLogger.level=OFF",
+		 jit == C1 ? "\t-XX:TieredStopAtLevel=1" : "", level);
 }
 
 /* A JVM that cannot use its archive does not start; what it says then is the reason. */
@@ -289,9 +303,8 @@ static void add_data(struct text *job, unsigned int *index)
 		text_add(&write, "\t%s", properties[i]);
 	add_prepare(job, index, write.s);
 	text_add(job, "exec\tprepare\tprepare\t%u\t%d", (*index)++, PREPARE_TIMEOUT_S);
-	add_java(job, "warn");
-	text_add(job, "\t-XX:TieredStopAtLevel=1\t-cp\t" JARS "\tkafka.tools.StorageTool\tformat\t-t\t" CLUSTER
-		      "\t-c\t" PROPERTIES "\n");
+	add_java(job, "warn", C1);
+	text_add(job, "\t-cp\t" JARS "\tkafka.tools.StorageTool\tformat\t-t\t" CLUSTER "\t-c\t" PROPERTIES "\n");
 }
 
 /* ---- The broker */
@@ -299,8 +312,9 @@ static void add_data(struct text *job, unsigned int *index)
 /* It listens before it can do anything, so it is asked for topics. */
 static void add_ready(const char *service, uint64_t topics, uint64_t partitions, struct text *job)
 {
-	text_add(job, "as\t-\nready\t%s\t" READY_TIMEOUT_S "\tport\t" PORT "\nready\t%s\t" READY_TIMEOUT_S
-		      "\tcommand\t" ASK "\t" PORT "\t60\t%" PRIu64,
+	text_add(job,
+		 "as\t-\nready\t%s\t" READY_TIMEOUT_S "\tport\t" PORT "\nready\t%s\t" READY_TIMEOUT_S "\tcommand\t" ASK
+		 "\t" PORT "\t60\t%" PRIu64,
 		 service, service, partitions);
 	for (uint64_t i = 0; i < topics; i++)
 		text_add(job, "\tt%" PRIu64, i);
@@ -312,7 +326,7 @@ static void add_broker(const struct kafka_params *p, const char *service, struct
 	const bool first = !strcmp(service, BROKER);
 
 	text_add(job, "service\t%s\t" TERM "\t%d", service, STOP_S);
-	add_java(job, "info");
+	add_java(job, "info", p->jit);
 	if (p->cds)
 		add_archive(job, USE_ARCHIVE, "broker");
 	text_add(job, "\t%s\t-Xms%" PRIu64 "k\t-Xmx%" PRIu64 "k", collector_options[p->gc], p->heap_bytes >> 10,
@@ -344,8 +358,9 @@ static void add_broker(const struct kafka_params *p, const char *service, struct
 /* Kafka's tools exit with 0 whatever became of the records, so the number in their last line, which @find puts into m, is compared
  * with what was asked for. "$1" is that, "$2" its bytes; the rest is the tool. */
 #define JUDGED(find)                                                                                                   \
-	"n=$1 b=$2; shift 2; o=$(\"$@\" 2>&1); r=$?; printf '%s\\n' \"$o\"; [ $r = 0 ] || exit $r; l=${o##*$'\\n'}; " find  \
-	"; [ \"${m:-0}\" -ge $n ] || { echo \"${m:-0} of $n records: $(printf '%s\\n' \"$o\" | grep -m1 -E "              \
+	"n=$1 b=$2; shift 2; o=$(\"$@\" 2>&1); r=$?; printf '%s\\n' \"$o\"; [ $r = 0 ] || exit $r; "                   \
+	"l=${o##*$'\\n'}; " find                                                                                       \
+	"; [ \"${m:-0}\" -ge $n ] || { echo \"${m:-0} of $n records: $(printf '%s\\n' \"$o\" | grep -m1 -E "           \
 	"'Exception|ERROR|WARNING')\"; exit 1; }; echo operations $n; echo bytes $b"
 static const char *const judged[] = {
 	[KAFKA_PRODUCE] = JUDGED("m=${l%% records sent*}"),
@@ -360,12 +375,13 @@ static void add_tool(const struct kafka_params *p, enum kafka_test test, uint64_
 {
 	text_add(job, "\t/usr/bin/bash\t-c\t%s\tbash\t%" PRIu64 "\t%" PRIu64, judged[test], records,
 		 records * p->record_bytes);
-	add_java(job, "warn");
+	add_java(job, "warn", p->jit);
 	text_add(job, "%s\t-Xms" TOOL_HEAP "\t-Xmx" TOOL_HEAP "\t-XX:+UseSerialGC\t-cp\t" JARS, share);
 	if (test == KAFKA_PRODUCE)
 		text_add(job,
 			 "\torg.apache.kafka.tools.ProducerPerformance\t--topic\tt%" PRIu64 "\t--num-records\t%" PRIu64
-			 "\t--record-size\t%" PRIu64 "\t--throughput\t-1\t--producer-props\tbootstrap.servers=127.0.0.1:" PORT
+			 "\t--record-size\t%" PRIu64
+			 "\t--throughput\t-1\t--producer-props\tbootstrap.servers=127.0.0.1:" PORT
 			 "\tacks=%s\tcompression.type=%s\tbatch.size=%" PRIu64 "\tlinger.ms=%" PRIu64 "\n",
 			 topic, records, p->record_bytes, acks[p->acks], compressions[p->compression], p->batch_bytes,
 			 p->linger_ms);
@@ -401,7 +417,9 @@ static void kafka_prepare_data(const void *params, const struct preparing *prepa
 /* With the settings of the workload and a little of everything; what users set is for the cells. */
 static void kafka_prepare_cds(const void *params, const struct preparing *preparing, struct text *job)
 {
-	struct kafka_params plain = { .record_bytes = 1024, .batch_bytes = 16384, .linger_ms = 5, .acks = 1 };
+	struct kafka_params plain = {
+		.record_bytes = 1024, .batch_bytes = 16384, .linger_ms = 5, .acks = 1, .jit = C1
+	};
 	const struct kafka_params *p = params;
 	unsigned int index = 0;
 
@@ -410,7 +428,7 @@ static void kafka_prepare_cds(const void *params, const struct preparing *prepar
 		return;
 	add_data(job, &index);
 	text_add(job, "service\t" BROKER "\t" TERM "\t%d", STOP_S);
-	add_java(job, "info");
+	add_java(job, "info", C1);
 	add_archive(job, MAKE_ARCHIVE, "broker");
 	text_add(job, "\t-cp\t" JARS "\tkafka.Kafka\t" PROPERTIES "\n");
 	add_ready(BROKER, 1, 1, job);
@@ -444,8 +462,8 @@ static void add_look(struct text *job, unsigned int *index, const char *name, co
 	text_add(job, "as\t" BROKER "\nartifact\t%s.look\t" JOB_ROOT_DIR RUN "/%s.look\n", name, name);
 }
 
-static void add_warm(const struct kafka_params *p, const struct trials *trials, enum kafka_test test, unsigned int *index,
-		     struct text *job)
+static void add_warm(const struct kafka_params *p, const struct trials *trials, enum kafka_test test,
+		     unsigned int *index, struct text *job)
 {
 	for (uint64_t i = 0; i < trials->warmups; i++)
 		add_exec(p, test, "warmup", i, job);
@@ -508,7 +526,8 @@ static uint64_t kafka_work_bytes(const void *params, uint64_t page_bytes)
 
 const struct workload kafka_workload = {
 	.name = "kafka",
-	.help = "Kafka's performance tools against a KRaft broker: instructions per record, page cache, indexes, the JVM",
+	.help = "Kafka's performance tools against a KRaft broker: instructions per record, page cache, indexes, the "
+		"JVM",
 	.options = kafka_options,
 	.params_size = sizeof(struct kafka_params),
 	.check = kafka_check,
