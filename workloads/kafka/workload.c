@@ -223,8 +223,8 @@ static char *kafka_check(const void *params, const char **ret_key)
 static void kafka_programs(const void *params, struct programs *programs)
 {
 	(void)params;
-	programs_add(programs, xstrdup(ASK + 1), xstrdup("kafka/ask"));
-	programs_add(programs, xstrdup(LOOK + 1), xstrdup("kafka/look"));
+	programs_add(programs, xstrdup(ASK + 1), xstrdup(WORKLOAD_NAME "/ask"));
+	programs_add(programs, xstrdup(LOOK + 1), xstrdup(WORKLOAD_NAME "/look"));
 }
 
 /* One broker that is its own controller; as few threads as one CPU is worth, no work by the clock that the matrix did not ask for. */
@@ -524,15 +524,15 @@ static uint64_t kafka_work_bytes(const void *params, uint64_t page_bytes)
 	return p->records * p->record_bytes;
 }
 
-const struct workload kafka_workload = {
-	.name = "kafka",
+const struct workload this_workload = {
+	.name = WORKLOAD_NAME,
 	.help = "Kafka's performance tools against a KRaft broker: instructions per record, page cache, indexes, the "
 		"JVM",
 	.options = kafka_options,
 	.params_size = sizeof(struct kafka_params),
 	.check = kafka_check,
 	.programs = kafka_programs,
-	.rootfs = "kafka",
+	.rootfs = WORKLOAD_NAME,
 	.preparations = kafka_preparations,
 	.steps = kafka_steps,
 	.work_bytes = kafka_work_bytes,
