@@ -119,7 +119,7 @@ define INNER_RULE
 $(B)/tests/$1 $(patsubst %-fuzz,$(B)/fuzz/%,$(filter %-fuzz,$1)): $(call workload_obj,$2)
 endef
 $(foreach i,$(INNER),$(eval $(call INNER_RULE,$(firstword $(subst =, ,$i)),$(lastword $(subst =, ,$i)))))
-TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic browser)
+TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic browser workload)
 $(B)/tests/%: $(B)/obj/harness/tests/%.o $(TEST_HELP) $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")

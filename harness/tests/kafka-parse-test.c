@@ -9,8 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
+#include "tests/workload.h"
 #include "workloads/kafka/printed.h"
 
 static void assert_near(double value, double wanted)
@@ -21,15 +21,9 @@ static void assert_near(double value, double wanted)
 
 static char *recorded(const char *name)
 {
-	const char *tests = strstr(__FILE__, "harness/tests/");
-	_cleanup_free_ char *path =
-		xasprintf("%.*sworkloads/kafka/outputs/4.1.0/%s", tests ? (int)(tests - __FILE__) : 0, __FILE__, name);
-	struct err err = ERR_INIT;
-	char *text = NULL;
+	_cleanup_free_ char *path = xasprintf("kafka/outputs/4.1.0/%s", name);
 
-	if (file_read(path, 1 << 20, &text, NULL, &err) < 0)
-		fail_msg("%s", err.msg);
-	return text;
+	return recorded_output(path);
 }
 
 static void producers_are_read(void **state)
@@ -83,17 +77,23 @@ static void what_is_no_summary(void **state)
 {
 	static const char *const not_producer[] = {
 		"",
-		"60000 records sent, 8556.8 records/sec (8.36 MB/sec), 2576.69 ms avg latency, 3945.00 ms max latency.\n",
-		"60000 records sent, 8556.8 records/sec (8.36 MB/sec), 2576.69 ms avg latency, 3945.00 ms max latency, 2639 ms "
+		"60000 records sent, 8556.8 records/sec (8.36 MB/sec), 2576.69 ms avg latency, 3945.00 ms max "
+		"latency.\n",
+		"60000 records sent, 8556.8 records/sec (8.36 MB/sec), 2576.69 ms avg latency, 3945.00 ms max latency, "
+		"2639 ms "
 		"50th, 3723 ms 95th, 3903 ms 99th, 3944 ms 99",
-		"0 records sent, 1.0 records/sec (1.0 MB/sec), 0.0 ms avg latency, 0.00 ms max latency, 0 ms 50th, 0 ms 95th, "
+		"0 records sent, 1.0 records/sec (1.0 MB/sec), 0.0 ms avg latency, 0.00 ms max latency, 0 ms 50th, 0 "
+		"ms 95th, "
 		"0 ms 99th, 0 ms 99.9th.\n",
 	};
 	static const char *const not_consumer[] = {
 		"",
-		"start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms\n",
-		"2026-11-25 14:15:55:494, 2026-11-25 14:15:57:092, 58.5938, 36.6669, 60000, 37546.9337, 657, 941, 62.2675\n",
-		"2026-11-25 14:15:55:494, 2026-11-25 14:15:57:092, 58.5, 36.6, 60000, 37546.9, 657, -941, 62.2675, 63761.9\n",
+		"start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, "
+		"rebalance.time.ms\n",
+		"2026-11-25 14:15:55:494, 2026-11-25 14:15:57:092, 58.5938, 36.6669, 60000, 37546.9337, 657, 941, "
+		"62.2675\n",
+		"2026-11-25 14:15:55:494, 2026-11-25 14:15:57:092, 58.5, 36.6, 60000, 37546.9, 657, -941, 62.2675, "
+		"63761.9\n",
 		"2026-11-25 14:15:55:494, 2026-11-25 14:15:57:092, 58.5, 36.6, 0, 0.0, 657, 941, 62.2675, 63761.9\n",
 	};
 	_cleanup_free_ char *nobody = recorded("producer.nobody");
@@ -138,7 +138,9 @@ static void pauses_are_added_up(void **state)
 		assert_near(r.pause_ms, cases[i].ms);
 		assert_near(r.pause_max_ms, cases[i].max_ms);
 	}
-	gc_parse("[1s][info][gc] GC(1) Concurrent Mark Cycle 12M->3M(4M) 5.0ms\n[1s] GC(2) Pause x 5M->\nM->\nGC(3) Pause M->", &r);
+	gc_parse("[1s][info][gc] GC(1) Concurrent Mark Cycle 12M->3M(4M) 5.0ms\n[1s] GC(2) Pause x 5M->\nM->\nGC(3) "
+		 "Pause M->",
+		 &r);
 	assert_int_equal(r.pauses, 0);
 }
 
@@ -153,7 +155,8 @@ static void pages_are_read(void **state)
 	assert_int_equal(pages.code_bytes, 4096);
 	pagesize_parse(g1, &pages);
 	assert_int_equal(pages.heap_bytes, 4096);
-	pagesize_parse("[0s] Heap:  min=8M page_size=2M size=1\n[0s] CodeHeap 'x':  page_size=64K\n[0s] CodeHeap 'y':  page_size=4K",
+	pagesize_parse("[0s] Heap:  min=8M page_size=2M size=1\n[0s] CodeHeap 'x':  page_size=64K\n[0s] CodeHeap 'y':  "
+		       "page_size=4K",
 		       &pages);
 	assert_int_equal(pages.heap_bytes, 2 << 20);
 	assert_int_equal(pages.code_bytes, 64 << 10);
@@ -168,9 +171,12 @@ static void archives_are_found(void **state)
 
 	(void)state;
 	assert_false(cds_parse(none, &bytes));
-	assert_true(cds_parse("[0.1s][info][cds] Mapped static  region #0 at base 0x0000ffff00000000 top 0x0000ffff00454000 (ReadWrite)\n"
-			      "[0.1s][info][cds] Mapped dynamic region #0 at base 0x0000ffff00bc7000 top 0x0000ffff00bd7000 (ReadWrite)\n"
-			      "[0.1s][info][cds] Mapped dynamic region #1 at base 0x0000ffff00c00000 top 0x0000ffff00c20000 (ReadOnly)\n",
+	assert_true(cds_parse("[0.1s][info][cds] Mapped static  region #0 at base 0x0000ffff00000000 top "
+			      "0x0000ffff00454000 (ReadWrite)\n"
+			      "[0.1s][info][cds] Mapped dynamic region #0 at base 0x0000ffff00bc7000 top "
+			      "0x0000ffff00bd7000 (ReadWrite)\n"
+			      "[0.1s][info][cds] Mapped dynamic region #1 at base 0x0000ffff00c00000 top "
+			      "0x0000ffff00c20000 (ReadOnly)\n",
 			      &bytes));
 	assert_int_equal(bytes, 0x30000);
 	assert_false(cds_parse("Mapped dynamic region #0 at base 0x20 top 0x10", &bytes));
@@ -180,21 +186,18 @@ static void looks_are_added_up(void **state)
 {
 	static const char *const bad[] = {
 		"file log 1 2 3 /a", /* half a line */
-		"file lag 1 2 3 /a\n",
-		"file log 1 2 /a\n",
-		"map 1 -2 /a\n",
-		"stack 1\n",
-		"\n",
+		"file lag 1 2 3 /a\n", "file log 1 2 /a\n", "map 1 -2 /a\n", "stack 1\n", "\n",
 	};
 	struct look_report r;
 	struct err err = ERR_INIT;
 
 	(void)state;
-	if (look_parse("file log 1000 4096 65536 /d/t-0/0.log\nfile log 2000 4096 0 /d/t 1/0.log\n"
-		       "file index 10485760 0 131072 /d/t-0/0.index\nfile timeindex 10485756 0 65536 /d/t-0/0.timeindex\n"
-		       "file other 5 4096 65536 /d/x\nprocess 80\nmap 10485760 65536 /d/t-0/0.index\n"
-		       "map 10485760 0 /d/t-0/0.timeindex\nstack 2097152 131072\nstack 2097152 65536\n",
-		       &r, &err) < 0)
+	if (look_parse(
+		    "file log 1000 4096 65536 /d/t-0/0.log\nfile log 2000 4096 0 /d/t 1/0.log\n"
+		    "file index 10485760 0 131072 /d/t-0/0.index\nfile timeindex 10485756 0 65536 /d/t-0/0.timeindex\n"
+		    "file other 5 4096 65536 /d/x\nprocess 80\nmap 10485760 65536 /d/t-0/0.index\n"
+		    "map 10485760 0 /d/t-0/0.timeindex\nstack 2097152 131072\nstack 2097152 65536\n",
+		    &r, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(r.log.files, 2);
 	assert_int_equal(r.log.bytes, 3000);
