@@ -5,7 +5,7 @@
  *   ask PORT TIMEOUT_S PARTITIONS TOPIC...
  *
  * Exit 0 once they are there; 1 with the broker's last answer when the time is over. Kafka's protocol, versions before
- * its flexible ones (kafka.apache.org/protocol: CreateTopics 4, Metadata 4): a request is its length, key, version,
+ * its flexible ones (kafka.apache.org/protocol: CreateTopics 4, ListOffsets 4): a request is its length, key, version,
  * correlation id, client id; all big-endian, strings with a 16-bit length. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEY_METADATA 3
+#define KEY_LIST_OFFSETS 2
 #define KEY_CREATE_TOPICS 19
 #define VERSION 4
 #define ANSWER_MAX (8u << 20)
@@ -72,7 +72,7 @@ struct answer {
 
 static const unsigned char *take(struct answer *a, size_t len)
 {
-	static const unsigned char none[4];
+	static const unsigned char none[32];
 	const unsigned char *at = a->at;
 
 	if ((size_t)(a->end - a->at) < len) {
@@ -105,12 +105,6 @@ static void take_string(struct answer *a, char *buf, size_t size)
 
 	if (buf)
 		snprintf(buf, size, "%.*s", a->bad || len < 0 ? 0 : len, s);
-}
-
-static void skip_array32(struct answer *a)
-{
-	for (int32_t n = take32(a); n > 0 && !a->bad; n--)
-		take32(a);
 }
 
 static bool all(int fd, void *data, size_t len, bool writing)
@@ -203,48 +197,48 @@ static bool create(unsigned int port, int32_t partitions, char *const topics[], 
 	return done;
 }
 
-/* Are all partitions led by somebody? */
+/* Where do all partitions end? Only a broker that leads one, and has its log, says so; metadata name it sooner. */
 static bool led(unsigned int port, int32_t partitions, char *const topics[], int n)
 {
 	struct buffer body = { 0 };
 	struct answer a;
 	unsigned char *bytes;
 	int32_t there = 0;
+	int last = 0;
 
+	put32(&body, -1);  /* no replica */
+	put(&body, "", 1); /* uncommitted too */
 	put32(&body, n);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		put_string(&body, topics[i]);
-	put(&body, "", 1); /* do not make them */
-	bytes = call(port, KEY_METADATA, &body, &a);
+		put32(&body, partitions);
+		for (int32_t p = 0; p < partitions; p++) {
+			put32(&body, p);
+			put32(&body, -1); /* any epoch */
+			put32(&body, -1); /* 64 bits: the end */
+			put32(&body, -1);
+		}
+	}
+	bytes = call(port, KEY_LIST_OFFSETS, &body, &a);
 	free(body.bytes);
 	if (!bytes)
 		return false;
 	take32(&a); /* throttled for */
-	for (int32_t brokers = take32(&a); brokers > 0 && !a.bad; brokers--) {
-		take32(&a);
-		take_string(&a, NULL, 0);
-		take32(&a);
-		take_string(&a, NULL, 0);
-	}
-	take_string(&a, NULL, 0); /* the cluster */
-	take32(&a);		  /* its controller */
 	for (int32_t left = take32(&a); left > 0 && !a.bad; left--) {
-		take16(&a);
 		take_string(&a, NULL, 0);
-		take(&a, 1); /* internal? */
 		for (int32_t p = take32(&a); p > 0 && !a.bad; p--) {
-			const int error = take16(&a);
-			int32_t leader;
+			int error;
 
 			take32(&a); /* its number */
-			leader = take32(&a);
-			skip_array32(&a); /* replicas */
-			skip_array32(&a); /* those in sync */
-			there += !error && leader >= 0 && !a.bad;
+			error = take16(&a);
+			take(&a, 8 + 8 + 4); /* a time, the end, an epoch */
+			there += !error && !a.bad;
+			last = error ? error : last;
 		}
 	}
 	free(bytes);
-	snprintf(why, sizeof(why), "%d of %lld partitions have a leader", (int)there, (long long)partitions * n);
+	snprintf(why, sizeof(why), "it leads %d of %lld partitions; error %d", (int)there, (long long)partitions * n,
+		 last);
 	return !a.bad && there == (int64_t)partitions * n;
 }
 
