@@ -119,7 +119,7 @@ define INNER_RULE
 $(B)/tests/$1 $(patsubst %-fuzz,$(B)/fuzz/%,$(filter %-fuzz,$1)): $(call workload_obj,$2)
 endef
 $(foreach i,$(INNER),$(eval $(call INNER_RULE,$(firstword $(subst =, ,$i)),$(lastword $(subst =, ,$i)))))
-TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic browser)
+TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic browser workload)
 $(B)/tests/%: $(B)/obj/harness/tests/%.o $(TEST_HELP) $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
@@ -271,7 +271,7 @@ install: all
 	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
 	install -D -m 755 $(B)/granule-image $(DESTDIR)$(PREFIX)/lib/granule/granule-image
 	cd $(B) && find $(foreach g,$(GUEST:$(B)/%=%),$g $(if $(filter %.o,$g),,$g.sym)) plugin page -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
-	find images workloads/*/rootfs.yaml -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
+	find images workloads/*/rootfs.yaml workloads/*/pom.xml -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
 .SECONDARY:
 

@@ -509,6 +509,11 @@ static void a_service(void **state)
 	assert_true(record_nth(f, WIRE_ARTIFACT, 1, &r));
 	assert_fields(&r, "note|0|5|kept\n");
 	assert_false(record_nth(f, WIRE_ARTIFACT, 2, &r));
+	/* a JVM's way to say that it was SIGTERM */
+	put(f, "bin/server",
+	    "#!/bin/sh\ntrap 'exit 143' TERM\n: > \"$(dirname $0)/ready\"\nwhile :; do sleep 0.05; done\n", 0755);
+	run(f, "job\t1\nservice\tserver\t15\t5\t/bin/server\nready\tserver\t20\tcommand\t/bin/asks\nstop\tserver\n");
+	assert_end(f, "ok", "");
 }
 
 /* Whatever the outcome, what is still up is stopped and its log comes out. */

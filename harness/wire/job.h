@@ -95,7 +95,8 @@
  *                                       wait until something listens at a socket of the root or a TCP port, or the
  *                                       command, run again and again in the cgroup "ready", exits with 0
  *   stop    NAME                        SIGNAL, and STOP_S later SIGKILL; then an EXEC record of phase NAME and kind
- *                                       "service". Anything but exit 0, or dying of SIGNAL, is workload-failed
+ *                                       "service". Anything but exit 0, exit 128 + SIGNAL (a JVM), or dying of SIGNAL, is
+ *                                       workload-failed
  *   inspect PHASE NAME                  a snapshot of the service NAME now, as that of a hold of PHASE: its cgroup, its
  *                                       processes' status and smaps_rollup
  *   artifact NAME PATH                  a file that is brought out at the end of the job, whatever its outcome
