@@ -33,7 +33,7 @@ VIRT_SRC := harness/guest/virt.c
 GUESTFS_SRC := harness/image/rootfs-guestfs.c
 LIB_SRC := $(filter-out $(MAINS) $(VIRT_SRC) $(GUESTFS_SRC), \
 	$(foreach d,base wire stat matrix image guest run store compare explain bisect report cli,$(wildcard harness/$d/*.c)) \
-	$(wildcard workloads/*.c workloads/null/workload.c workloads/will-it-scale/*.c workloads/postgresql/*.c))
+	$(wildcard workloads/*.c workloads/null/workload.c workloads/will-it-scale/*.c workloads/postgresql/*.c workloads/ceph/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 VIRT_OBJ := $(VIRT_SRC:%.c=$(B)/obj/%.o)
 GUESTFS_OBJ := $(GUESTFS_SRC:%.c=$(B)/obj/%.o)
@@ -44,7 +44,7 @@ TEST_GUEST := $(patsubst harness/%.c,$(B)/%,$(wildcard harness/tests/guest/*.c))
 
 AGENT_SRC := $(wildcard harness/agent/*.c) $(wildcard harness/wire/*.c)
 WIS_TESTS := $(notdir $(basename $(wildcard workloads/will-it-scale/tests/*.c)))
-GUEST := $(B)/guest/agent $(B)/guest/null/null \
+GUEST := $(B)/guest/agent $(B)/guest/null/null $(B)/guest/ceph/asok $(B)/guest/ceph/mon-command \
 	$(foreach m,processes threads,$(B)/guest/will-it-scale/runner_$m.o \
 		$(foreach t,$(WIS_TESTS),$(B)/guest/will-it-scale/$t_$m))
 
@@ -116,6 +116,13 @@ $(B)/guest/null/null: workloads/null/guest.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  GUEST   $@")
 	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $< -o $@ && $(GUEST_STRIP) $@
+
+# Of a workload's folder guest/. ceph's mon-command loads the guest's own librados, so it cannot be static.
+$(B)/guest/ceph/%: workloads/ceph/guest/%.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  GUEST   $@")
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $< -o $@ && $(GUEST_STRIP) $@
+$(B)/guest/ceph/mon-command: GUEST_CFLAGS := $(filter-out -static,$(GUEST_CFLAGS))
 
 WIS := workloads/will-it-scale
 WIS_HEAD := $(wildcard $(WIS)/guest/*.h)

@@ -9,7 +9,8 @@
 
 #include "base/mem.h"
 
-const struct workload *const workloads[] = { &will_it_scale_workload, &postgresql_workload, &null_workload, NULL };
+const struct workload *const workloads[] = { &will_it_scale_workload, &postgresql_workload, &ceph_workload,
+					     &null_workload, NULL };
 
 const struct workload *workload_find(const char *name)
 {

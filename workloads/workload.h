@@ -91,7 +91,7 @@ const struct workload *workload_find(const char *name);
 /* Is the metric @name ("page_fault1.memory.peak") primary to workload @workload? */
 bool workload_primary(const char *workload, const char *name);
 
-extern const struct workload will_it_scale_workload, postgresql_workload, null_workload;
+extern const struct workload will_it_scale_workload, postgresql_workload, ceph_workload, null_workload;
 
 /* Add one; the strings become the list's. */
 void programs_add(struct programs *programs, char *guest_path, char *built);
