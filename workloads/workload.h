@@ -68,6 +68,9 @@ struct workload {
 	/* What this workload's times mean on @basis, a clause for people behind the reason for the basis, or NULL. May be
 	 * NULL. */
 	const char *(*basis_note)(const void *params, enum basis basis);
+	/* Operations and bytes of a sample, from its output; 0: not known. NULL: the output has lines "operations N" and
+	 * "bytes N". */
+	void (*work)(const char *output, double *ret_operations, double *ret_bytes);
 	/* Metrics of one EXEC record of kind "sample"; -1 with ERR_GUEST if its output does not parse. */
 	int (*measure)(const struct measure_context *context, const char *phase, const char *output,
 		       struct measures *measures, struct err *err);

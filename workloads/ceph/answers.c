@@ -18,7 +18,7 @@ static void json_drop(json_t **json)
 static json_t *read_json(const char *text, const char *what, struct err *err)
 {
 	json_error_t error;
-	json_t *json = json_loads(text, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
+	json_t *json = json_loads(text, JSON_DISABLE_EOF_CHECK, &error);
 
 	if (!json)
 		err_set(err, ERR_GUEST, "%s: no JSON: %s: %.100s", what, error.text, text);

@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "workloads/ceph/answers.h"
 
-#define CLOCK_MS 0.001 /* rados bench prints microseconds */
+#define CLOCK_MS 0.001	       /* rados bench prints microseconds */
+#define GROWTH_LEAST (1 << 20) /* bytes of mempools, of which a ratio says something */
 #define ROUND "round-"
 #define ROUNDS_MAX 1000
 
@@ -378,7 +379,8 @@ static void add_ratios(const struct measure_context *context, const char *daemon
 			mempool[i] = m;
 		}
 	}
-	if (isfinite(rss[1] - rss[0]) && mempool[1] > mempool[0])
+	/* a monitor's do not depend on the objects */
+	if (isfinite(rss[1] - rss[0]) && mempool[1] - mempool[0] >= GROWTH_LEAST)
 		measures_add(measures, context, ceph_metrics, daemon, "rss_per_mempool_byte",
 			     (rss[1] - rss[0]) / (mempool[1] - mempool[0]));
 }

@@ -469,6 +469,7 @@ const struct workload ceph_workload = {
 	.rootfs = "ceph",
 	.steps = ceph_steps,
 	.work_bytes = ceph_work_bytes,
+	.work = ceph_work,
 	.measure = ceph_measure,
 	.brought = ceph_brought,
 	.derive = ceph_derive,
