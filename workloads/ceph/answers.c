@@ -227,13 +227,14 @@ static const struct {
 int pricache_parse(const char *text, struct pricache *ret, struct err *err)
 {
 	_cleanup_(json_drop) json_t *json = read_json(text, "perf dump", err);
+	struct pricache cache = { 0 };
 	const json_t *logger;
-	struct pricache cache;
 
 	if (!json)
 		return -1;
 	logger = json_object_get(json, "bluestore-pricache");
-	for (size_t i = 0; i < ARRAY_SIZE(pricache_fields); i++) {
+	cache.there = logger != NULL;
+	for (size_t i = 0; logger && i < ARRAY_SIZE(pricache_fields); i++) {
 		double v = number_of(json_object_get(logger, pricache_fields[i].name));
 
 		if (!isfinite(v))

@@ -54,6 +54,7 @@ void mempools_free(struct mempools *mempools);
 
 /* `perf dump bluestore-pricache`: what the cache may take and what it takes. */
 struct pricache {
+	bool there; /* it is not with bluestore_cache_autotune=false */
 	double target, mapped, unmapped, heap, cache;
 };
 

@@ -254,6 +254,8 @@ static int take_pricache(struct answers *a, const char *phase, const struct read
 
 	if (pricache_parse(reading->text, &cache, err) < 0)
 		return -1;
+	if (!cache.there)
+		return 0;
 	add(a, phase, "cache.target", cache.target);
 	add(a, phase, "cache.mapped", cache.mapped);
 	add(a, phase, "cache.bytes", cache.cache);
