@@ -81,6 +81,7 @@ struct workload {
 	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */
 	void (*derive)(const struct measure_context *context, struct measures *measures);
 	bool raw_storage;	      /* has no use for files, or knows what to do with a device, /dev/storage */
+	bool needs_device;	      /* cannot do without that device: cells of other profiles are skipped */
 	const struct metric *metrics; /* ends with pattern NULL */
 	/* What a verdict on this workload rests on: patterns of names behind "PHASE.", of its own or generic metrics,
 	 * NULL at the end. These are corrected for each other and decide the exit code of diff; the rest is

@@ -17,6 +17,8 @@
 #define OSD_SOCKET HOME "/run/osd.0.asok"
 #define READINGS HOME "/readings"
 #define CONF "/etc/ceph/ceph.conf"
+#define DEVICE "/dev/" JOB_STORAGE_DISK
+#define PREPARED_STEPS 100 /* from here on are the indices of the cell's own */
 #define FSID "6772616e-756c-4567-8004-000000000001"
 #define OSD_UUID "6772616e-756c-4567-8005-000000000001"
 #define ADDRESS "[v2:127.0.0.1:3300/0,v1:127.0.0.1:6789/0]"
@@ -181,7 +183,7 @@ static void ceph_programs(const void *params, struct programs *programs)
 /* ---- The cluster */
 
 /* ceph.conf. One node without authentication and without replicas; no background work by the clock that nobody asked
- * for; no benchmark of the device at the OSD's start; logs where the agent finds them. debug_rocksdb as it is by
+ * for; no benchmark of the device at the OSD's start; what the monitor decides takes no second; logs where the agent finds them. debug_rocksdb as it is by
  * default but for the lines that would go into the log. */
 static const char *const conf[] = {
 	"[global]",
@@ -198,8 +200,8 @@ static const char *const conf[] = {
 	"mon_data_avail_crit = 1",
 	"mon_osd_report_timeout = 3600",
 	"mon_osd_down_out_interval = 0",
+	"paxos_propose_interval = 0.05",
 	"osd_objectstore = bluestore",
-	"bluestore_block_size = 1073741824",
 	"bluestore_fsck_on_mkfs = false",
 	"osd_mclock_skip_benchmark = true",
 	"osd_class_update_on_start = false",
@@ -223,7 +225,7 @@ static void add_prepare(struct text *job, unsigned int *index, const char *words
 	text_add(job, "exec\tprepare\tprepare\t%u\t%d\t%s\n", (*index)++, PREPARE_TIMEOUT_S, words);
 }
 
-/* What is not in the root file system and not kept: where the programs are, and ceph.conf. */
+/* What is not in the root file system and not kept: where the programs are, ceph.conf, whose the device is. */
 static void add_place(struct text *job, unsigned int *index)
 {
 	text_add(job, "bind\t/bin\t" JOB_ROOT_DIR "/granule\nas\troot\n");
@@ -234,16 +236,7 @@ static void add_place(struct text *job, unsigned int *index)
 	for (size_t i = 0; i < ARRAY_SIZE(conf); i++)
 		text_add(job, "\t%s", conf[i]);
 	text_add(job, "\n");
-}
-
-/* The folders, and the device where there is one; else the OSD makes itself a file. */
-static void add_folders(struct text *job, unsigned int *index)
-{
-	add_prepare(job, index,
-		    "/usr/bin/install\t-d\t-o\tceph\t-g\tceph\t" HOME "\t" HOME "/mon\t" HOME "/osd\t" HOME "/run");
-	add_prepare(job, index,
-		    "/usr/bin/bash\t-c\ttest ! -b /dev/storage || { chown ceph /dev/storage && ln -s /dev/storage " HOME
-		    "/osd/block; }");
+	add_prepare(job, index, "/usr/bin/chown\tceph\t" DEVICE);
 }
 
 /* Wait at an admin socket; with @label the moment is noted. */
@@ -307,8 +300,8 @@ static void add_daemons(const struct ceph_params *p, struct text *job, unsigned 
 }
 
 /* What is the same in every boot: the monitor's store, the OSD in its map, the pool, the OSD's store with its placement
- * groups. */
-static void add_cluster(struct text *job, unsigned int *index)
+ * groups. What a user sets is for the cells. */
+static void ceph_prepare(const void *params, const struct preparing *preparing, struct text *job)
 {
 	static const char commands[] =
 		MON "\t{\"prefix\": \"osd new\", \"uuid\": \"" OSD_UUID "\"}"
@@ -317,19 +310,33 @@ static void add_cluster(struct text *job, unsigned int *index)
 		    "\t{\"prefix\": \"osd pool create\", \"pool\": \"" POOL
 		    "\", \"pg_num\": 8, \"pgp_num\": 8, \"pool_type\": \"replicated\"}"
 		    "\t{\"prefix\": \"osd pool application enable\", \"pool\": \"" POOL "\", \"app\": \"rados\"}";
+	unsigned int index = 0;
 
-	add_prepare(job, index,
+	(void)params;
+	(void)preparing;
+	add_place(job, &index);
+	add_prepare(job, &index,
+		    "/usr/bin/install\t-d\t-o\tceph\t-g\tceph\t" HOME "\t" HOME "/mon\t" HOME "/osd\t" HOME "/run");
+	text_add(job, "as\tceph\n");
+	add_prepare(job, &index, "/usr/bin/ln\t-s\t" DEVICE "\t" HOME "/osd/block");
+	add_prepare(job, &index,
 		    "/usr/bin/monmaptool\t--create\t--clobber\t--fsid\t" FSID "\t--addv\ta\t" ADDRESS "\t" HOME
 		    "/monmap");
-	add_prepare(job, index, "/usr/bin/ceph-mon\t-i\ta\t--mkfs\t--monmap\t" HOME "/monmap");
+	add_prepare(job, &index, "/usr/bin/ceph-mon\t-i\ta\t--mkfs\t--monmap\t" HOME "/monmap");
 	text_add(job, "service\tnew-mon\t15\t%d\t/usr/bin/ceph-mon\t-f\t-i\ta\n", STOP_S);
-	add_wait(job, index, NULL, MON_SOCKET "\tmon_status\tstate=leader");
-	add_prepare(job, index, commands);
-	add_prepare(job, index, "/usr/bin/ceph-osd\t-i\t0\t--no-mon-config\t--mkfs\t--osd-uuid\t" OSD_UUID);
+	add_wait(job, &index, NULL, MON_SOCKET "\tmon_status\tstate=leader");
+	add_prepare(job, &index, commands);
+	add_prepare(job, &index, "/usr/bin/ceph-osd\t-i\t0\t--no-mon-config\t--mkfs\t--osd-uuid\t" OSD_UUID);
 	text_add(job, "service\tnew-osd\t15\t%d\t/usr/bin/ceph-osd\t-f\t-i\t0\t--no-mon-config\n", STOP_S);
-	add_wait_clean(job, index, NULL);
+	add_wait_clean(job, &index, NULL);
 	text_add(job, "stop\tnew-osd\nstop\tnew-mon\n");
+	text_add(job, "keep\tcluster\t" JOB_DATA_DIR "\nkeep\tosd\t" DEVICE "\n");
 }
+
+static const struct preparation ceph_preparations[] = {
+	{ .name = "cluster", .steps = ceph_prepare },
+	{ .name = NULL },
+};
 
 /* ---- Memory */
 
@@ -425,13 +432,11 @@ static void add_exec(const struct ceph_params *p, const char *test, const char *
 static void ceph_steps(const void *params, const struct trials *trials, uint64_t page_bytes, struct text *job)
 {
 	const struct ceph_params *p = params;
-	unsigned int index = 0;
+	unsigned int index = PREPARED_STEPS;
 
 	(void)page_bytes;
 	add_place(job, &index);
-	add_folders(job, &index);
 	text_add(job, "as\tceph\n");
-	add_cluster(job, &index);
 	text_add(job, "artifact\t" CEPH_READINGS "\t" JOB_ROOT_DIR READINGS "\n");
 	add_daemons(p, job, &index);
 	/* what the daemons use while a client is at work */
@@ -467,6 +472,8 @@ const struct workload ceph_workload = {
 	.check = ceph_check,
 	.programs = ceph_programs,
 	.rootfs = "ceph",
+	.preparations = ceph_preparations,
+	.needs_device = true,
 	.steps = ceph_steps,
 	.work_bytes = ceph_work_bytes,
 	.work = ceph_work,
