@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define ANSWER_MAX (8u << 20)
-#define PAUSE_NS 50000000L /* between two questions */
+#define PAUSE_NS 100000000L /* between two questions */
 #define NSEC UINT64_C(1000000000)
 #define DEPTH_MAX 64
 
