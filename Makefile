@@ -33,20 +33,31 @@ VIRT_SRC := harness/guest/virt.c
 GUESTFS_SRC := harness/image/rootfs-guestfs.c
 LIB_SRC := $(filter-out $(MAINS) $(VIRT_SRC) $(GUESTFS_SRC), \
 	$(foreach d,base wire stat matrix image guest run store compare explain bisect report cli,$(wildcard harness/$d/*.c)) \
-	$(wildcard workloads/*.c workloads/null/workload.c workloads/will-it-scale/*.c workloads/postgresql/*.c workloads/ceph/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
+	$(wildcard workloads/*.c))
+
+# A folder with a workload.c is a workload, called like the folder. What is linked is one object of each, in which only its
+# struct workload is global, so that a copy of a folder has a name for everything in it.
+WORKLOADS := $(sort $(patsubst workloads/%/workload.c,%,$(wildcard workloads/*/workload.c)))
+workload_obj = $(patsubst %.c,$(B)/obj/%.o,$(wildcard workloads/$1/*.c))
+workload_symbol = workload_$(subst .,_,$(subst -,_,$1))
+
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(WORKLOADS:%=$(B)/workloads/%.o) $(B)/obj/workloads.o
 VIRT_OBJ := $(VIRT_SRC:%.c=$(B)/obj/%.o)
 GUESTFS_OBJ := $(GUESTFS_SRC:%.c=$(B)/obj/%.o)
-TEST_SRC := $(wildcard harness/tests/*-test.c harness/tests/*-fuzz.c workloads/*/*-test.c)
+TEST_SRC := $(wildcard harness/tests/*-test.c harness/tests/*-fuzz.c)
 TESTS := $(foreach t,$(TEST_SRC),$(B)/tests/$(notdir $(basename $t)))
 
 TEST_GUEST := $(patsubst harness/%.c,$(B)/%,$(wildcard harness/tests/guest/*.c))
 
 AGENT_SRC := $(wildcard harness/agent/*.c) $(wildcard harness/wire/*.c)
-WIS_TESTS := $(notdir $(basename $(wildcard workloads/will-it-scale/tests/*.c)))
-GUEST := $(B)/guest/agent $(B)/guest/null/null $(B)/guest/ceph/asok $(B)/guest/ceph/mon-command \
-	$(foreach m,processes threads,$(B)/guest/will-it-scale/runner_$m.o \
-		$(foreach t,$(WIS_TESTS),$(B)/guest/will-it-scale/$t_$m))
+# guest/X.c of a workload is the program build/guest/WORKLOAD/X. With a guest/runner.c each tests/X.c is two instead, the
+# runner with processes and with threads.
+RUNNERS := $(patsubst workloads/%/guest/runner.c,%,$(wildcard $(WORKLOADS:%=workloads/%/guest/runner.c)))
+names = $(notdir $(basename $(wildcard $1)))
+GUEST := $(B)/guest/agent \
+	$(foreach w,$(filter-out $(RUNNERS),$(WORKLOADS)),$(addprefix $(B)/guest/$w/,$(call names,workloads/$w/guest/*.c))) \
+	$(foreach w,$(RUNNERS),$(foreach m,processes threads,$(B)/guest/$w/runner_$m.o \
+		$(patsubst %,$(B)/guest/$w/%_$m,$(call names,workloads/$w/tests/*.c))))
 
 # One source, one object for each of QEMU's plugin interfaces (harness/plugin/qemu.h).
 PLUGINS := $(B)/plugin/count-v1.so $(B)/plugin/count-v3.so
@@ -57,7 +68,27 @@ all: $(B)/granule $(B)/granule-boot $(B)/granule-image $(GUEST) $(PLUGINS) $(B)/
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC      $<")
+	$(Q)$(CC) $(CPPFLAGS) $(NAMED) $(CFLAGS) -MMD -MP -c $< -o $@
+
+define WORKLOAD_RULE
+$(B)/obj/workloads/$1/%.o: NAMED = -DWORKLOAD_NAME='"$1"'
+$(B)/workloads/$1.o: $(call workload_obj,$1)
+	@mkdir -p $$(@D)
+	$$(Q)ld -r $$^ -o $$@.all && objcopy --redefine-sym this_workload=$(call workload_symbol,$1) --keep-global-symbol=$(call workload_symbol,$1) $$@.all $$@ && rm $$@.all
+endef
+$(foreach w,$(WORKLOADS),$(eval $(call WORKLOAD_RULE,$w)))
+
+# The registry, written again when the set of folders is another.
+$(B)/obj/workloads.c: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '/* Made by the Makefile: the folders of workloads/ that have a workload.c. */' \
+		'#include "workloads/workload.h"' '' \
+		$(foreach w,$(WORKLOADS),'extern const struct workload $(call workload_symbol,$w);') '' \
+		'const struct workload *const workloads[] = {' $(foreach w,$(WORKLOADS),'	&$(call workload_symbol,$w),') '	NULL,' '};' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(B)/obj/workloads.o: $(B)/obj/workloads.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+.PHONY: FORCE
 
 $(B)/libgranule.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -80,22 +111,30 @@ $(B)/granule-image: $(B)/obj/harness/image/granule-image.o $(GUESTFS_OBJ) $(B)/l
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) $(GUESTFS_LIBS) -o $@
 
+# A test that includes a header of a workload's folder may call what is in the folder.
+linked = $(filter %.o,$^) $(filter %.a,$^)
+INNER := $(shell cd harness/tests && grep -o '^.include "workloads/[^/"]*/' *-test.c *-fuzz.c | \
+	sed 's,\.c:.include "workloads/,=,; s,/$$,,' | sort -u)
+define INNER_RULE
+$(B)/tests/$1 $(patsubst %-fuzz,$(B)/fuzz/%,$(filter %-fuzz,$1)): $(call workload_obj,$2)
+endef
+$(foreach i,$(INNER),$(eval $(call INNER_RULE,$(firstword $(subst =, ,$i)),$(lastword $(subst =, ,$i)))))
 TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic browser)
 $(B)/tests/%: $(B)/obj/harness/tests/%.o $(TEST_HELP) $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+	$(Q)$(CC) $(CFLAGS) $(linked) $(LDLIBS) -lcmocka -o $@
 
 # A fuzz target without clang: its corpus and repeatable mutations, as a test.
 $(B)/tests/%-fuzz: $(B)/obj/harness/tests/%-fuzz.o $(B)/obj/harness/tests/fuzz-main.o $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+	$(Q)$(CC) $(CFLAGS) $(linked) $(LDLIBS) -lcmocka -o $@
 
 $(B)/fuzz/%: $(B)/obj/harness/tests/%-fuzz.o $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
-	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(linked) $(LDLIBS) -o $@
 
 $(B)/bench: $(B)/obj/harness/tests/synthetic.o
 $(B)/bench $(B)/bench-diff $(B)/folio-table: $(B)/%: $(B)/obj/harness/tests/%.o $(B)/libgranule.a
@@ -112,40 +151,39 @@ $(B)/guest/agent: $(AGENT_SRC) $(wildcard harness/agent/*.h harness/wire/*.h har
 	$(if $(Q),@echo "  GUEST   $@")
 	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $(AGENT_SRC) -o $@ && $(GUEST_STRIP) $@
 
-$(B)/guest/null/null: workloads/null/guest.c
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  GUEST   $@")
-	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $< -o $@ && $(GUEST_STRIP) $@
+define GUEST_RULE
+$(B)/guest/$1/%: workloads/$1/guest/%.c
+	@mkdir -p $$(@D) $(B)/obj/guest/$1
+	$$(if $$(Q),@echo "  GUEST   $$@")
+	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) -MMD -MP -MT $$@ -MF $(B)/obj/guest/$1/$$*.d $$< -o $$@ && $$(GUEST_STRIP) $$@
+endef
+$(foreach w,$(filter-out $(RUNNERS),$(WORKLOADS)),$(eval $(call GUEST_RULE,$w)))
 
-# Of a workload's folder guest/. ceph's mon-command loads the guest's own librados, so it cannot be static.
-$(B)/guest/ceph/%: workloads/ceph/guest/%.c
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  GUEST   $@")
-	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $< -o $@ && $(GUEST_STRIP) $@
-$(B)/guest/ceph/mon-command: GUEST_CFLAGS := $(filter-out -static,$(GUEST_CFLAGS))
+# X-dynamic.c: a program that uses libraries of the root file system, and so runs in it only.
+$(B)/guest/%-dynamic: GUEST_CFLAGS := $(filter-out -static,$(GUEST_CFLAGS))
 
-WIS := workloads/will-it-scale
-WIS_HEAD := $(wildcard $(WIS)/guest/*.h)
 # How they are made is in this file: a tree from before it changed gets them anew.
 $(GUEST): Makefile
 
 # Symbols stay on the host, beside the program: `granule explain` names user functions by them.
 GUEST_STRIP = $(GUEST_CC:gcc=objcopy) --only-keep-debug $@ $@.sym && $(GUEST_CC:gcc=strip) -s
 
-# Also what tests of a checkout of upstream are linked with, when a run is planned (harness/image/program.c).
-WIS_RUNNER := $(WIS)/guest/runner.c $(WIS)/guest/tasks.c
-$(B)/guest/will-it-scale/runner_%.o: $(WIS_RUNNER) $(WIS_HEAD)
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  GUEST   $@")
-	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) $(if $(filter threads,$*),-DTHREADS) -r $(WIS_RUNNER) -o $@
-
-define WIS_RULE
-$(B)/guest/will-it-scale/%_$1: $(WIS)/tests/%.c $(B)/guest/will-it-scale/runner_$1.o $(filter-out $(WIS_RUNNER),$(wildcard $(WIS)/guest/*.c)) $(WIS_HEAD)
+# The runner's object is also what tests of a checkout of upstream are linked with, when a run is planned
+# (harness/image/program.c).
+runner_src = $(addprefix workloads/$1/guest/,runner.c tasks.c)
+define RUNNER_RULE
+$(B)/guest/$1/runner_$2.o: $(call runner_src,$1) $(wildcard workloads/$1/guest/*.h)
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  GUEST   $$@")
-	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) -I$(WIS)/guest -Wl,--wrap=socketpair $$(filter %.c %.o,$$^) -o $$@ && $$(GUEST_STRIP) $$@
+	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) $(if $(filter threads,$2),-DTHREADS) -r $(call runner_src,$1) -o $$@
+
+$(B)/guest/$1/%_$2: workloads/$1/tests/%.c $(B)/guest/$1/runner_$2.o \
+	$(filter-out $(call runner_src,$1),$(wildcard workloads/$1/guest/*.c)) $(wildcard workloads/$1/guest/*.h)
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo "  GUEST   $$@")
+	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) -Iworkloads/$1/guest -Wl,--wrap=socketpair $$(filter %.c %.o,$$^) -o $$@ && $$(GUEST_STRIP) $$@
 endef
-$(foreach m,processes threads,$(eval $(call WIS_RULE,$m)))
+$(foreach w,$(RUNNERS),$(foreach m,processes threads,$(eval $(call RUNNER_RULE,$w,$m))))
 
 # What `granule report` fills. Where it cannot be made granule is built without it and says so; `make page` insists.
 $(B)/page/report.html: $(wildcard harness/report/page/*) tools/page
@@ -192,11 +230,12 @@ check-here: all tests
 	@GRANULE_BUILD=$(abspath $(B)) tools/run-tests $(TESTS)
 
 # The same under the address and undefined-behaviour sanitizers, without real guests.
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# workload-copy-test runs make, so the tests have the flags too.
+SANITIZED := CFLAGS='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 .PHONY: check-san
 check-san:
-	@$(MAKE) --no-print-directory B=$(B)/san CFLAGS='-O1 -g' SAN='$(SANITIZE)' all tests
-	@GRANULE_BUILD=$(abspath $(B)/san) GRANULE_NO_GUESTS='the sanitizer build runs no real guests' \
+	@$(MAKE) --no-print-directory B=$(B)/san $(SANITIZED) all tests
+	@$(SANITIZED) GRANULE_BUILD=$(abspath $(B)/san) GRANULE_NO_GUESTS='the sanitizer build runs no real guests' \
 		tools/run-tests $(patsubst $(B)/%,$(B)/san/%,$(TESTS))
 
 # With clang's libFuzzer, FUZZ_SECONDS each (tools/fuzz).
@@ -216,7 +255,7 @@ lint:
 	@tools/deps --check tools/lint.list
 	@clang-format --dry-run --Werror $(C_FILES)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --enable=warning,portability \
-		--suppressions-list=tools/cppcheck.suppress -D_GNU_SOURCE -Iharness -I. harness workloads
+		--suppressions-list=tools/cppcheck.suppress -D_GNU_SOURCE -DWORKLOAD_NAME='"x"' -Iharness -I. harness workloads
 
 .PHONY: format
 format:
@@ -234,7 +273,7 @@ install: all
 	install -D -m 755 $(B)/granule $(DESTDIR)$(PREFIX)/bin/granule
 	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
 	install -D -m 755 $(B)/granule-image $(DESTDIR)$(PREFIX)/lib/granule/granule-image
-	cd $(B) && find guest plugin page -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
+	cd $(B) && find $(foreach g,$(GUEST:$(B)/%=%),$g $(if $(filter %.o,$g),,$g.sym)) plugin page -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
 	find images workloads/*/rootfs.yaml -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
 .SECONDARY:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The list of workloads and what they share. */
+/* Workloads by name (the Makefile makes the list), and what they share. */
 #include "workloads/workload.h"
 
 #include <stdarg.h>
@@ -8,9 +8,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-
-const struct workload *const workloads[] = { &will_it_scale_workload, &postgresql_workload, &ceph_workload,
-					     &null_workload, NULL };
 
 const struct workload *workload_find(const char *name)
 {

@@ -16,7 +16,7 @@
 /* A program for the guest. Static arm64; built by the Makefile under build/guest/, or of a C file of the user's. */
 struct guest_program {
 	char *guest_path; /* owned: in the initramfs, "bin/page_fault1" */
-	char *built;	  /* owned: below granule's guest folder, "will-it-scale/page_fault1_processes" */
+	char *built;	  /* owned: below granule's guest folder: WORKLOAD_NAME "/page_fault1_processes" */
 	char *source;	  /* owned: a C file that is to be linked with the object @built (image/program.h), or NULL */
 };
 
@@ -45,7 +45,7 @@ struct preparation {
 };
 
 struct workload {
-	const char *name; /* the key in the matrix: "will-it-scale" */
+	const char *name; /* WORKLOAD_NAME: the key in the matrix */
 	const char *help; /* one sentence */
 	const struct option_def *options;
 	size_t params_size;
@@ -55,7 +55,7 @@ struct workload {
 	/* Why this cannot be sealed (several vCPUs are allowed; host storage is not), or NULL if it can. */
 	const char *(*unsealed)(const void *params);
 	void (*programs)(const void *params, struct programs *programs);
-	/* The workload's folder, where its recipe of a root file system is (workloads/NAME/rootfs.yaml,
+	/* WORKLOAD_NAME if the folder has a recipe of a root file system (workloads/NAME/rootfs.yaml,
 	 * matrix/rootfs.h): it is mounted at JOB_ROOT_DIR before the steps. NULL: it needs none. */
 	const char *rootfs;
 	const struct preparation *preparations; /* ends with name NULL; NULL: none */
@@ -78,6 +78,9 @@ struct workload {
 	 * NULL. */
 	int (*brought)(const struct measure_context *context, const struct artifact_list *artifacts,
 		       struct measures *measures, struct err *err);
+	/* What the files that a failed boot brought out say of why, a clause; NULL: nothing. Owned by the caller. May be
+	 * NULL. */
+	char *(*trouble)(const struct artifact_list *artifacts);
 	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */
 	void (*derive)(const struct measure_context *context, struct measures *measures);
 	bool raw_storage;	      /* has no use for files, or knows what to do with a device, /dev/storage */
@@ -89,13 +92,15 @@ struct workload {
 	const char *primary[WORKLOAD_PRIMARY_MOST + 1];
 };
 
-/* The registry, in the order of help. */
-extern const struct workload *const workloads[]; /* ends with NULL */
+/* What a folder's workload.c defines. The Makefile gives sources of the folder its name as WORKLOAD_NAME ("will-it-scale"), and
+ * links the folder into one object, in which this alone is global, called after the folder. */
+extern const struct workload this_workload;
+
+/* The registry, which the Makefile makes: the folders of workloads/ by name, NULL at the end. */
+extern const struct workload *const workloads[];
 const struct workload *workload_find(const char *name);
 /* Is the metric @name ("page_fault1.memory.peak") primary to workload @workload? */
 bool workload_primary(const char *workload, const char *name);
-
-extern const struct workload will_it_scale_workload, postgresql_workload, ceph_workload, null_workload;
 
 /* Add one; the strings become the list's. */
 void programs_add(struct programs *programs, char *guest_path, char *built);

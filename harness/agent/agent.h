@@ -267,6 +267,8 @@ void emit_exec(struct agent *agent, char *const words[], const struct exec_resul
 /* The last line of @printed that says anything, printable; what of the kernel's OOM killer is known about @cgroup, or
  * "". */
 void last_line(const char *printed, size_t len, char *buf, size_t size);
+/* @log ends with a NUL. */
+void fatal_line(const char *log, size_t len, char *buf, size_t size);
 void oom_reason(const struct agent *agent, const char *cgroup, char *buf, size_t size);
 /* Check every line first, then do them all; ends with agent_end(). */
 void job_run(struct agent *agent, char *job) __attribute__((noreturn));

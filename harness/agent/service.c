@@ -113,7 +113,7 @@ void services_check(struct agent *agent)
 		if (s->pid || s->stopping)
 			continue;
 		status_text(s->wait_status, status, sizeof(status));
-		last_line(text, read_end(s->log, text, sizeof(text)), line, sizeof(line));
+		fatal_line(text, read_end(s->log, text, sizeof(text)), line, sizeof(line));
 		oom_reason(agent, s->name, oom, sizeof(oom));
 		snprintf(reason, sizeof(reason), "service %.60s ended by itself: %s%s%s%s", s->name, status, oom,
 			 line[0] ? ": " : "", line);

@@ -335,6 +335,21 @@ void last_line(const char *printed, size_t len, char *buf, size_t size)
 	buf[end - begin] = '\0';
 }
 
+/* What a log says of its program's end: the last line with a word that daemons use for it, for more may follow. */
+void fatal_line(const char *log, size_t len, char *buf, size_t size)
+{
+	static const char *const words[] = { "PANIC", "FATAL", "ERROR", "assert", "Exception" };
+	size_t best = 0;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		for (const char *p = log; (p = memmem(p, len - (size_t)(p - log), words[i], strlen(words[i]))); p++) {
+			size_t end = (size_t)(p - log) + strcspn(p, "\n");
+
+			best = end > best ? end : best;
+		}
+	last_line(log, best ? best : len, buf, size);
+}
+
 /* Was it the kernel, for want of memory? What else is known is in memory.events: "oom" counts the cgroup's own limit,
  * "oom_kill" whoever was killed in it, for whatever reason. Read of a failed program only. */
 void oom_reason(const struct agent *agent, const char *cgroup, char *buf, size_t size)

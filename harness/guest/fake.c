@@ -228,7 +228,7 @@ static uint64_t kernel_cost(const struct fake *f, uint64_t ns)
 	return ns;
 }
 
-/* What workloads/null/guest.c would print. */
+/* What workloads/null/guest/null.c would print. */
 static void null_arguments(const struct fake *f, struct program *p, char *const *argv, int n)
 {
 	int n_values = 0;

@@ -515,6 +515,8 @@ static void services_that_fail(void **state)
 	} cases[] = {
 		{ "echo no room; exit 3", "ready\tserver\t20\tcommand\t/bin/bad\n",
 		  "service server ended by itself: exit 3: no room" },
+		{ "echo 'FATAL: no room'; echo bye; exit 1", "ready\tserver\t20\tcommand\t/bin/bad\n",
+		  "service server ended by itself: exit 1: FATAL: no room" },
 		{ "sleep 0.3; echo gone; kill -SEGV $$", "exec\tp\tsample\t0\t20\t/bin/hang\n",
 		  "service server ended by itself: signal 11: gone" },
 		{ "echo waiting; sleep 1000", "ready\tserver\t1\tsocket\t/none\n",

@@ -81,14 +81,14 @@ static const struct option_def null_options[] = {
 	OPTIONS_END,
 };
 
-const struct workload will_it_scale_workload = {
+static const struct workload will_it_scale_workload = {
 	.name = "will-it-scale",
 	.help = "A stand-in with every type of option.",
 	.options = probe_options,
 	.params_size = sizeof(struct probe_params),
 	.check = probe_check,
 };
-const struct workload null_workload = {
+static const struct workload null_workload = {
 	.name = "null",
 	.help = "Does nothing.",
 	.options = null_options,
@@ -96,13 +96,5 @@ const struct workload null_workload = {
 };
 
 const struct workload *const workloads[] = { &null_workload, &will_it_scale_workload, NULL };
-
-const struct workload *workload_find(const char *name)
-{
-	for (size_t i = 0; workloads[i]; i++)
-		if (!strcmp(workloads[i]->name, name))
-			return workloads[i];
-	return NULL;
-}
 
 #endif

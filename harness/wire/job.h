@@ -82,7 +82,7 @@
  *                                       /etc/passwd; "-": outside and as root, as at first
  *   service NAME SIGNAL STOP_S ARGV...  start a program that goes on, in the cgroup NAME. Its output goes to its log,
  *                                       an artifact called NAME.log. One that ends without being told to ends the job
- *                                       with workload-failed and the last line of its log. What is not stopped by then
+ *                                       with workload-failed and the line of its log that says why, else the last one. What is not stopped by then
  *                                       is at the end of the job
  *   ready   NAME TIMEOUT_S socket PATH|port NUMBER|command ARGV...
  *                                       wait until something listens at a socket of the root or a TCP port, or the

@@ -36,5 +36,7 @@ int ceph_brought(const struct measure_context *context, const struct artifact_li
 		 struct measures *measures, struct err *err);
 /* Ratios of the above and of generic metrics: growth per byte of mempool, write amplification. */
 void ceph_derive(const struct measure_context *context, struct measures *measures);
+/* The line of a daemon's log that says why it ended; NULL: none does. Owned by the caller. */
+char *ceph_trouble(const struct artifact_list *artifacts);
 
 #endif

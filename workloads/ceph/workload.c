@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ceph: a monitor, an OSD (BlueStore) and rados bench in one guest. Turns parameters into steps; what the programs print,
  * figures.c and answers.h read. No program of Python's is run: the OSD is entered into its map and the pool is made by
- * guest/mon.c, all else is asked at the daemons' admin sockets by guest/asok.c. */
+ * guest/mon-dynamic.c, all else is asked at the daemons' admin sockets by guest/asok.c. */
 #include "workloads/ceph/ceph.h"
 
 #include <ctype.h>
@@ -12,7 +12,7 @@
 
 #define HOME "/data/ceph"
 #define ASOK "/granule/ceph-asok"
-#define MON "/granule/ceph-mon-command"
+#define MON "/granule/ceph-mon-dynamic"
 #define MON_SOCKET HOME "/run/mon.a.asok"
 #define OSD_SOCKET HOME "/run/osd.0.asok"
 #define READINGS HOME "/readings"
@@ -176,8 +176,8 @@ static char *ceph_check(const void *params, const char **ret_key)
 static void ceph_programs(const void *params, struct programs *programs)
 {
 	(void)params;
-	programs_add(programs, xstrdup("bin/ceph-asok"), xstrdup("ceph/asok"));
-	programs_add(programs, xstrdup("bin/ceph-mon-command"), xstrdup("ceph/mon-command"));
+	programs_add(programs, xstrdup("bin/ceph-asok"), xstrdup(WORKLOAD_NAME "/asok"));
+	programs_add(programs, xstrdup("bin/ceph-mon-dynamic"), xstrdup(WORKLOAD_NAME "/mon-dynamic"));
 }
 
 /* ---- The cluster */
@@ -463,15 +463,15 @@ static uint64_t ceph_work_bytes(const void *params, uint64_t page_bytes)
 	return 4 * p->memory_objects * p->memory_object_size + (1 + p->rounds) * p->objects * p->object_size;
 }
 
-const struct workload ceph_workload = {
-	.name = "ceph",
+const struct workload this_workload = {
+	.name = WORKLOAD_NAME,
 	.help = "rados bench against a monitor and an OSD: instructions per operation, memory against what Ceph "
 		"believes",
 	.options = ceph_options,
 	.params_size = sizeof(struct ceph_params),
 	.check = ceph_check,
 	.programs = ceph_programs,
-	.rootfs = "ceph",
+	.rootfs = WORKLOAD_NAME,
 	.preparations = ceph_preparations,
 	.needs_device = true,
 	.steps = ceph_steps,
@@ -480,6 +480,7 @@ const struct workload ceph_workload = {
 	.measure = ceph_measure,
 	.brought = ceph_brought,
 	.derive = ceph_derive,
+	.trouble = ceph_trouble,
 	.raw_storage = true,
 	.metrics = ceph_metrics,
 	.primary = { "insns_per_op", "ns_per_op", "rss_per_mempool_byte", "process.pss", "heap.page_heap_free" },

@@ -17,7 +17,7 @@ struct null_params {
 	bool hold;
 };
 
-/* workloads/null/guest.c knows what each means; no-hello is the fake guest's (agent/main.c). */
+/* guest/null.c knows what each means; no-hello is the fake guest's (agent/main.c). */
 static const char *const failures[] = { "none",	 "exit",    "unsupported", "signal",   "hang", "garbage",
 					"flood", "no-hold", "oops",	   "no-hello", NULL };
 
@@ -87,7 +87,7 @@ static const struct metric null_metrics[] = {
 static void null_programs(const void *params, struct programs *programs)
 {
 	(void)params;
-	programs_add(programs, xstrdup("bin/null"), xstrdup("null/null"));
+	programs_add(programs, xstrdup("bin/null"), xstrdup(WORKLOAD_NAME "/null"));
 }
 
 static void add_exec(const struct null_params *p, const char *kind, uint64_t index, struct text *job)
@@ -181,8 +181,8 @@ static int null_measure(const struct measure_context *context, const char *phase
 	return 0;
 }
 
-const struct workload null_workload = {
-	.name = "null",
+const struct workload this_workload = {
+	.name = WORKLOAD_NAME,
 	.help = "measures nothing, and fails in every way that it is asked to: for tests of granule itself",
 	.options = null_options,
 	.params_size = sizeof(struct null_params),

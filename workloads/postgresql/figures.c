@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* postgresql: reports and logs to metrics. Trusts nothing in them, and knows no job. */
-#include "workloads/postgresql/postgresql.h"
+#include "postgresql.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "workloads/postgresql/pgbench.h"
+#include "pgbench.h"
 
 #define TRANSACTIONS_SUFFIX ".transactions"
 #define LOG_CLOCK_MS 0.001 /* of a line of pgbench's log: microseconds */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* pgbench's summary and its log of transactions. */
-#include "workloads/postgresql/pgbench.h"
+#include "pgbench.h"
 
 #include <inttypes.h>
 #include <math.h>

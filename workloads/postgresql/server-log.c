@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "workloads/pattern.h"
-#include "workloads/postgresql/pgbench.h"
+#include "pgbench.h"
 
 #define CHECKPOINT_AT(member) PATTERN_AT(struct checkpoint, member)
 

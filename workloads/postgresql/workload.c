@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* postgresql: pgbench against a server of its own, whose cluster is made once for all boots. Turns parameters into steps; what the
  * programs print, figures.c and pgbench.h read. */
-#include "workloads/postgresql/postgresql.h"
+#include "postgresql.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -18,9 +18,10 @@
 #define SAMPLE_TIMEOUT_S 3000
 #define READY_TIMEOUT_S 120
 #define STOP_S 60
-#define PREPARED_STEPS 100 /* from here on are the indices of the cell's own */
-#define INSPECTED_RATE 100 /* transactions a second of each connection that is looked at */
-#define PAUSE "0.3"	   /* s of guest time: they have done some then */
+#define OTHER_CONNECTIONS 10 /* beside those of the clients */
+#define PREPARED_STEPS 100   /* from here on are the indices of the cell's own */
+#define INSPECTED_RATE 100   /* transactions a second of each connection that is looked at */
+#define PAUSE "0.3"	     /* s of guest time: they have done some then */
 
 static const char *const tests[] = { "select-only", "simple-update", "tpcb-like", NULL };
 static const char *const protocols[] = { "simple", "extended", "prepared", NULL };
@@ -147,7 +148,6 @@ static void pg_programs(const void *params, struct programs *programs)
 static const char *const server_settings[] = {
 	"listen_addresses=",
 	"unix_socket_directories=" SOCKETS,
-	"max_connections=1100",
 	"wal_level=minimal",
 	"max_wal_senders=0",
 	"max_wal_size=64MB",
@@ -179,8 +179,9 @@ static void end_server(struct text *job)
 static void add_server(const struct pg_params *p, struct text *job)
 {
 	begin_server(job);
-	text_add(job, "\t--shared_buffers=%" PRIu64 "kB\t--huge_pages=%s", p->shared_buffers >> 10,
-		 huge_choices[p->huge_pages]);
+	/* no more than are used: each has its place in shared memory */
+	text_add(job, "\t--max_connections=%" PRIu64 "\t--shared_buffers=%" PRIu64 "kB\t--huge_pages=%s",
+		 p->clients + OTHER_CONNECTIONS, p->shared_buffers >> 10, huge_choices[p->huge_pages]);
 	if (p->huge_page_size)
 		text_add(job, "\t--huge_page_size=%" PRIu64 "kB", p->huge_page_size >> 10);
 	for (size_t i = 0; i < p->settings.n; i++)
@@ -298,14 +299,14 @@ static uint64_t pg_work_bytes(const void *params, uint64_t page_bytes)
 	return p->seconds ? 0 : p->transactions * p->clients;
 }
 
-const struct workload postgresql_workload = {
-	.name = "postgresql",
+const struct workload this_workload = {
+	.name = WORKLOAD_NAME,
 	.help = "pgbench against a PostgreSQL server: instructions per transaction, latency, the server's memory",
 	.options = pg_options,
 	.params_size = sizeof(struct pg_params),
 	.check = pg_check,
 	.programs = pg_programs,
-	.rootfs = "postgresql",
+	.rootfs = WORKLOAD_NAME,
 	.preparations = pg_preparations,
 	.steps = pg_steps,
 	.work_bytes = pg_work_bytes,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* will-it-scale: what the runner printed to metrics. Trusts nothing in it, and knows no job. */
-#include "workloads/will-it-scale/wis.h"
+#include "wis.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>

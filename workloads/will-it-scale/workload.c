@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* will-it-scale: parameters to steps of a job. The tests and the runner are guest programs (tests/, guest/); this file
  * knows only their command line, figures.c what they print. */
-#include "workloads/will-it-scale/wis.h"
+#include "wis.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -210,10 +210,10 @@ static void wis_programs(const void *params, struct programs *programs)
 			if (dir)
 				programs_add_source(programs, xasprintf("bin/" WIS_UPSTREAM "%s_%s", test, mode),
 						    xasprintf("%s/%s.c", dir, test),
-						    xasprintf("will-it-scale/runner_%s.o", mode));
+						    xasprintf(WORKLOAD_NAME "/runner_%s.o", mode));
 			else
 				programs_add(programs, xasprintf("bin/%s_%s", test, mode),
-					     xasprintf("will-it-scale/%s_%s", test, mode));
+					     xasprintf(WORKLOAD_NAME "/%s_%s", test, mode));
 		}
 	}
 }
@@ -300,8 +300,8 @@ static const char *wis_basis_note(const void *params, enum basis basis)
 	return NULL;
 }
 
-const struct workload will_it_scale_workload = {
-	.name = "will-it-scale",
+const struct workload this_workload = {
+	.name = WORKLOAD_NAME,
 	.help = "page faults, mappings, fork, page cache and controls, in processes and threads; upstream's tests too",
 	.options = wis_options,
 	.params_size = sizeof(struct wis_params),

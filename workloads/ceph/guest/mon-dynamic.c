@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Sends commands to Ceph's monitors, as the program `ceph` does, without Python: through the librados of the root file
- * system, found when it runs (dlopen), so nothing of Ceph is needed to build it. Not static for that reason: it runs in
- * the root only.
+ * system, found when it runs (dlopen), so nothing of Ceph is needed to build it. It runs in the root only.
  *
- *   mon COMMAND...      each is JSON: {"prefix": "osd new", "uuid": "..."}
+ *   mon-dynamic COMMAND...      each is JSON: {"prefix": "osd new", "uuid": "..."}
  *
  * Prints what the monitors answer, one answer a line; ends with 1 at the first that is refused. ceph.conf is where Ceph
  * looks for it. */
@@ -13,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* rados/librados.h: stable since 2010. */
+/* As rados/librados.h declares them. */
 typedef void *rados_t;
 
 static struct librados {
@@ -51,13 +50,13 @@ static int load(void)
 			memcpy((char *)&rados + functions[i].offset, &f, sizeof(f));
 	}
 	if (!library)
-		printf("mon: %s\n", dlerror());
+		printf("mon-dynamic: %s\n", dlerror());
 	return library ? 0 : -1;
 }
 
 static int failed(const char *what, int rc)
 {
-	printf("mon: %s: %s\n", what, strerror(-rc));
+	printf("mon-dynamic: %s: %s\n", what, strerror(-rc));
 	return 1;
 }
 
@@ -68,7 +67,7 @@ static int send_command(rados_t cluster, const char *command)
 	int rc = rados.mon_command(cluster, &command, 1, "", 0, &out, &out_len, &status, &status_len);
 
 	if (rc < 0)
-		printf("mon: %s: %s: %.*s\n", command, strerror(-rc), (int)status_len, status ? status : "");
+		printf("mon-dynamic: %s: %s: %.*s\n", command, strerror(-rc), (int)status_len, status ? status : "");
 	else
 		printf("%.*s\n", (int)out_len, out ? out : "");
 	rados.buffer_free(out);
@@ -82,7 +81,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (argc < 2) {
-		puts("usage: mon COMMAND...");
+		puts("usage: mon-dynamic COMMAND...");
 		return 2;
 	}
 	if (load() < 0)
