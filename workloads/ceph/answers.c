@@ -291,7 +291,9 @@ bool reading_next(char **text, struct reading *ret)
 		return false;
 	at = find_heading(at);
 	*text = at;
-	if (at)
+	if (at == ret->text) /* it has none */
+		ret->text = "";
+	else if (at)
 		at[-1] = '\0';
 	return true;
 }

@@ -11,16 +11,8 @@
 
 /* In the order of how much they say; of each the first line that has it. */
 static const char *const marks[] = {
-	"FAILED ceph_assert",
-	"ceph_abort_msg(",
-	"*** Caught signal (",
-	"*** Immediate shutdown",
-	"** ERROR:",
-	"ERROR: ",
-	"[ERR]",
-	"error ",
-	"unable to ",
-	"unrecognized arg ",
+	"FAILED ceph_assert", "ceph_abort_msg(", "*** Caught signal (", "** ERROR:", "ERROR: ",
+	"unrecognized ",      "[ERR]",
 };
 
 /* In this order: what stops an OSD is told by it, and a monitor's end stops everybody. */
