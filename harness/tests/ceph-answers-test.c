@@ -37,6 +37,12 @@ static const struct {
 	  { true, 1600, 4096, 0.844522, 1894, 7.400639, 0.002109, 0.000830, 0.024204, 0.002279 } },
 	{ "18", "seq.txt", { false, 1600, 4096, 0.175490, 9117, 35.614646, 0.000433, 0.000098, 0.005589, NAN } },
 	{ "18", "rand.txt", { false, 17517, 4096, 1.000089, 17515, 68.419663, 0.000224, 0.000085, 0.010455, NAN } },
+	{ "20", "write.txt", { true, 500, 4096, 0.197557, 2530, 9.886370, 0.001577, 0.000493, 0.016083, 0.002118 } },
+	{ "20",
+	  "write-blocks.txt",
+	  { true, 1600, 4096, 0.515423, 3104, 12.125970, 0.001285, 0.000559, 0.018665, 0.001308 } },
+	{ "20", "seq.txt", { false, 1600, 4096, 0.191373, 8360, 32.658775, 0.000472, 0.000089, 0.015566, NAN } },
+	{ "20", "rand.txt", { false, 20384, 4096, 1.000057, 20382, 79.620433, 0.000194, 0.000083, 0.001308, NAN } },
 };
 
 static void assert_decimal(double got, double want)
@@ -123,7 +129,7 @@ static void bad_reports(void **state)
 
 static void every_reading_is_found(void **state)
 {
-	static const char *const versions[] = { "18" };
+	static const char *const versions[] = { "18", "20" };
 
 	(void)state;
 	for (size_t v = 0; v < ARRAY_SIZE(versions); v++) {

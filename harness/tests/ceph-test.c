@@ -252,7 +252,7 @@ static void readings_become_metrics(void **state)
 
 	/* a file that was cut is an error, with the section's name */
 	m = (struct measures){ 0 };
-	artifacts.v[0].data.s[artifacts.v[0].data.len - 200] = '\0';
+	artifacts.v[0].data.s[artifacts.v[0].data.len - 600] = '\0';
 	assert_int_equal(ceph_brought(&simulated, &artifacts, &m, &err), -1);
 	assert_non_null(strstr(err.msg, "readings: round-3/heap"));
 	measures_free(&m);
@@ -345,6 +345,14 @@ static void trouble_is_found(void **state)
 	got = ceph_trouble(&list);
 	assert_string_equal(got, "osd.log: *** Caught signal (Segmentation fault) ** in thread 7f16ad1766c0 "
 				 "thread_name:ceph-osd");
+	artifacts_free(&list);
+	list = (struct artifact_list){ 0 };
+	free(killed);
+	free(got);
+	killed = recorded("20/osd-killed.log");
+	add_artifact(&list, "osd.log", killed);
+	got = ceph_trouble(&list);
+	assert_true(starts_with(got, "osd.log: *** Caught signal (Segmentation fault) ** in thread "));
 	artifacts_free(&list);
 }
 

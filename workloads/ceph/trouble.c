@@ -11,8 +11,15 @@
 
 /* In the order of how much they say; of each the first line that has it. */
 static const char *const marks[] = {
-	"FAILED ceph_assert", "ceph_abort_msg(", "*** Caught signal (", "** ERROR:", "ERROR: ",
-	"unrecognized ",      "[ERR]",
+	"No space left on device",
+	"FAILED ceph_assert",
+	"ceph_abort_msg(",
+	"*** Caught signal (",
+	"** ERROR:",
+	"ERROR: ",
+	"too many arguments",
+
+	"[ERR]",
 };
 
 /* In this order: what stops an OSD is told by it, and a monitor's end stops everybody. */
