@@ -32,8 +32,9 @@
 
 static char trouble[512]; /* why the last question has no answer that is wanted */
 
-static bool fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static bool fail(const char *fmt, ...)
+/* Says so; always false. */
+static bool no(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static bool no(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -63,7 +64,7 @@ static bool read_all(int fd, char *buf, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return fail("it hung up after %zu of %zu bytes", used, len);
+			return no("it hung up after %zu of %zu bytes", used, len);
 		used += (size_t)n;
 	}
 	return true;
@@ -75,15 +76,15 @@ static bool talk(int fd, const char *command, char **ret_answer)
 	uint32_t size;
 
 	if (write(fd, command, len) != (ssize_t)len)
-		return fail("it does not take the command: %s", strerror(errno));
+		return no("it does not take the command: %s", strerror(errno));
 	if (!read_all(fd, (char *)&size, sizeof(size)))
 		return false;
 	size = ntohl(size);
 	if (size > ANSWER_MAX)
-		return fail("its answer has %u bytes", size);
+		return no("its answer has %u bytes", size);
 	*ret_answer = calloc(1, (size_t)size + 1);
 	if (!*ret_answer)
-		return fail("no memory for its answer");
+		return no("no memory for its answer");
 	return read_all(fd, *ret_answer, size);
 }
 
@@ -92,14 +93,15 @@ static bool ask(const char *path, const char *command, char **ret_answer)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = 120 };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool ok;
+	int fd;
 
 	if (strlen(path) >= sizeof(to.sun_path))
-		return fail("the path is too long for a socket's");
+		return no("the path is too long for a socket's");
 	strcpy(to.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0) {
-		fail("nobody listens: %s", strerror(errno));
+		no("nobody listens: %s", strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return false;
@@ -243,14 +245,14 @@ static bool holds(const char *answer, const char *condition)
 
 	snprintf(key, sizeof(key), "%.*s", (int)len, condition);
 	if (!skip_value(json, 0))
-		return fail("its answer is no JSON: %.200s", answer);
+		return no("its answer is no JSON: %.200s", answer);
 	value = find(json, key);
 	if (!value)
-		return fail("its answer has no %s: %.200s", key, answer);
+		return no("its answer has no %s: %.200s", key, answer);
 	if (condition[len] == '~') {
 		if (count_elements(value) >= strtoul(want, NULL, 10))
 			return true;
-		return fail("%s has %lu elements, not %s", key, count_elements(value), want);
+		return no("%s has %lu elements, not %s", key, count_elements(value), want);
 	}
 	end = skip_value(value, 0);
 	if (*value == '"' && end) {
@@ -259,7 +261,7 @@ static bool holds(const char *answer, const char *condition)
 	}
 	if (end && (size_t)(end - value) == strlen(want) && strncmp(value, want, strlen(want)) == 0)
 		return true;
-	return fail("%s is %.*s, not %s", key, end ? (int)(end - value > 100 ? 100 : end - value) : 0, value, want);
+	return no("%s is %.*s, not %s", key, end ? (int)(end - value > 100 ? 100 : end - value) : 0, value, want);
 }
 
 static bool once(const char *path, const char *command, char *const conditions[], char **ret_answer)
@@ -280,10 +282,10 @@ static bool keep(const char *file, const char *label, const char *answer)
 	bool ok;
 
 	if (!f)
-		return fail("%s: %s", file, strerror(errno));
+		return no("%s: %s", file, strerror(errno));
 	fprintf(f, "== %s %llu\n%s\n", label, (unsigned long long)now_ns(), answer);
 	ok = !ferror(f);
-	return (fclose(f) == 0 && ok) || fail("%s: %s", file, strerror(errno));
+	return (fclose(f) == 0 && ok) || no("%s: %s", file, strerror(errno));
 }
 
 static int usage(void)
