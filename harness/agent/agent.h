@@ -49,6 +49,7 @@ struct agent {
 	char absent_setting[512];  /* the first that this kernel lacks, or "" */
 	char tmpfs_huge[32];	   /* an option for every tmpfs, "-": none; "": not even looked at */
 	char tmpfs_shows[32];	   /* what its mount must show, "-": anything */
+	int log_flags;		   /* of open(), for logs of services */
 	bool swaps;		   /* swap is on: its counters are read */
 	char limit[32];		   /* memory.max of every phase; "" is never written */
 	char newroot[PATH_SIZE];   /* where the root file system is; "" before there is one */

@@ -403,7 +403,10 @@ void bind_step(struct agent *agent, const char *from, const char *to)
 {
 	if (agent->fake)
 		return;
+	make_parents(from);
 	make_parents(to);
+	if (strcmp(to, JOB_LOG_DIR) == 0)
+		agent->log_flags = O_DSYNC;
 	/* what would be hidden below is taken away: nothing else may count it */
 	umount2(to, 0);
 	if (mount(from, to, NULL, MS_BIND, NULL) < 0)

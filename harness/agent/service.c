@@ -21,7 +21,6 @@
 #define ARTIFACTS_MAX 64u
 #define ARTIFACT_BYTES (4u << 20) /* of one; the end of a longer file */
 #define CHUNK_BYTES (256u << 10)
-#define LOG_DIR "/log"
 #define POLL_NS 20000000L /* between two looks at something that is to come */
 #define NSEC UINT64_C(1000000000)
 
@@ -147,10 +146,10 @@ void service_start(struct agent *agent, const char *name, int stop_signal, uint6
 		agent_fail(agent, "more than %u services", SERVICES_MAX);
 	*s = (struct service){ .stop_signal = stop_signal, .stop_s = stop_s };
 	snprintf(s->name, sizeof(s->name), "%.60s", name);
-	snprintf(path, sizeof(path), LOG_DIR "/%s", s->name);
+	snprintf(path, sizeof(path), JOB_LOG_DIR "/%s.log", s->name);
 	agent_path(agent, path, s->log);
-	make_parents(agent_path(agent, LOG_DIR, path));
-	log = open(s->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+	make_parents(agent_path(agent, JOB_LOG_DIR, path));
+	log = open(s->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | agent->log_flags, 0644);
 	if (log < 0)
 		agent_fail(agent, "cannot write %s: %s", s->log, strerror(errno));
 	cgroup_make(agent, s->name, true);

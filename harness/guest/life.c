@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "guest/programs.h"
 #include "guest/provenance.h"
+#include "guest/salvage.h"
 #include "store/artifact.h"
 #include "wire/job.h"
 
@@ -563,15 +564,31 @@ static void set_step(json_t *steps, const char *key, double seconds)
 		json_object_set_new(steps, key, json_real(seconds));
 }
 
-/* They can be had from the stream at any time, so what goes wrong here loses nothing. */
-static void write_artifacts(const struct life *life)
+/* The guest's disk of the workload, or NULL. */
+static const char *storage_disk(const struct life *life)
 {
-	_cleanup_free_ char *stream = NULL;
-	size_t len;
+	for (size_t i = 0; life->disks && i < life->cell.n_disks; i++)
+		if (!strcmp(life->cell.disks[i].name, JOB_STORAGE_DISK))
+			return life->disks[i].path;
+	return NULL;
+}
 
-	if (life->cell.job && artifacts_expected(life->cell.job) &&
-	    file_read(life->stream_path, stream_size_max(life->cell.job), &stream, &len, NULL) == 0)
-		artifacts_write(life->dir, life->cell.job, stream, len, NULL);
+/* They can be had from the stream at any time, so what goes wrong here loses nothing. What is on a disk goes with it: a
+ * guest that came to no end is asked for its logs there. */
+static void write_artifacts(const struct life *life, enum stop stop)
+{
+	const char *job = life->cell.job, *disk = storage_disk(life);
+	_cleanup_free_ char *stream = NULL;
+	struct err err = ERR_INIT;
+	size_t len = 0;
+
+	if (!job || !artifacts_expected(job))
+		return;
+	if (file_read(life->stream_path, stream_size_max(job), &stream, &len, NULL) == 0)
+		artifacts_write(life->dir, job, stream, len, NULL);
+	if (disk && stop != STOP_INTERRUPTED && !life->options.fake && path_exists(disk) &&
+	    salvage_needed(job, stream ? stream : "", len) && salvage_logs(job, disk, life->dir, &err) < 0)
+		fprintf(stderr, "granule-boot: no logs from %s: %s\n", disk, err.msg);
 }
 
 int life_write_done(struct life *life, enum stop stop, const char *message, struct err *err)
@@ -582,7 +599,7 @@ int life_write_done(struct life *life, enum stop stop, const char *message, stru
 
 	for (size_t i = 0; i < ARRAY_SIZE(early); i++)
 		settle_name(life, early[i]);
-	write_artifacts(life);
+	write_artifacts(life, stop);
 	unlink(life->initramfs_path);
 	remove_disks(life);
 	set_string(o, "stop", stop_names[stop]);

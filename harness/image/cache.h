@@ -10,6 +10,7 @@
  *   apt/SUITE[-ARCH]/            apt's private state
  *   modules/ARCHIVE/RELEASE/     the modules that guests load before they can speak: modules.h
  *   results/KK/KEY               finished boots: run/boot-cache.h
+ *   prepared/KEY                 what workloads prepare: run/prepared.h
  *   tools/                       busybox-arm64 and its digest: busybox.h
  *   programs/                    guest programs built from C files of the user's, and their digests: program.h
  *   build/                       unpacked sources (tree-*), object trees (obj-*), entries being made (new-*): all can go */

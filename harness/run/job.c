@@ -218,6 +218,8 @@ static void add_root(const struct cell *cell, struct text *job)
 	job_line(job, "root", JOB_ROOT_IMAGE, JOB_ROOT_DIR, NULL);
 	if (cell->storage)
 		storage_steps_after(cell->storage, job);
+	if (files && cell->storage->where == WHERE_VIRTIO)
+		job_line(job, "bind", JOB_DISK_LOGS, JOB_LOG_DIR, NULL);
 	if (files)
 		job_line(job, "bind", JOB_STORAGE_DIR, JOB_DATA_DIR, NULL);
 	else

@@ -37,7 +37,7 @@ static bool job_has(const char *job, const char *verb, const char *name, size_t 
 	return strstr(job, mark);
 }
 
-static bool is_expected(const char *job, const char *name)
+bool artifact_expected(const char *job, const char *name)
 {
 	return artifact_name(name) &&
 	       (job_has(job, "artifact", name, strlen(name)) ||
@@ -59,7 +59,7 @@ static void take(struct artifact_list *list, const char *job, const struct wire_
 	    !wire_number(r, 1, &offset))
 		return;
 	wire_text(r, 0, name, sizeof(name));
-	if (!is_expected(job, name) || list->bytes + r->fields[3].len > ARTIFACTS_BYTES_MAX)
+	if (!artifact_expected(job, name) || list->bytes + r->fields[3].len > ARTIFACTS_BYTES_MAX)
 		return;
 	a = (struct artifact *)artifact_find(list, name);
 	if (a && a->next != offset)

@@ -25,6 +25,8 @@ struct artifact_list {
 void artifacts_free(struct artifact_list *list);
 /* May a guest that had @job send any? Where not, its stream need not be read for them. */
 bool artifacts_expected(const char *job);
+/* Does it have one of that name? */
+bool artifact_expected(const char *job, const char *name);
 /* Those of a stream whose guest had @job. */
 void artifacts_read(const char *job, const char *stream, size_t len, struct artifact_list *ret_list);
 /* NULL: it was not sent. */

@@ -26,7 +26,8 @@
  *                                       mount disk NAME. SETTINGs mount/TARGET/options (what /proc/self/mounts shows;
  *                                       an option that it does not show is a NOTE) and mount/TARGET/block_size
  *                                       (f_bsize; must be BLOCK, "-": any)
- *   bind    FROM TO                     a bind mount; what is mounted at TO goes
+ *   bind    FROM TO                     a bind mount; what is mounted at TO goes. FROM is made. Logs that are bound
+ *                                       (JOB_LOG_DIR) are written at once, whatever that costs
  *   swapon  NAME BYTES                  disk NAME becomes swap: SETTING /proc/swaps, its size in KiB. From here on
  *                                       snapshots around samples and at hold have cgroup/memory.swap.current
  *   set     PATH VALUE must|may         write, read back, SETTING. Where the file shows a choice ("always [never]") the word in
@@ -123,6 +124,9 @@
 /* Where a workload with a root file system has its data: the storage profile's file system, or a tmpfs. Its programs
  * see it as /data. */
 #define JOB_DATA_DIR JOB_ROOT_DIR "/data"
+/* Logs of services: NAME.log. On a disk of the host they are in a folder of it, so that they outlive the guest. */
+#define JOB_LOG_DIR "/log"
+#define JOB_DISK_LOGS JOB_STORAGE_DIR "/granule-log"
 #define JOB_LAYER_SUFFIX ".layer" /* of what is kept: the artifact, and the file in the initramfs of others */
 
 /* May an artifact be called so? Letters, digits, '.', '_' and '-', no '.' first; at most 60. The host makes a file of
