@@ -159,6 +159,9 @@ $(B)/guest/$1/%: workloads/$1/guest/%.c
 endef
 $(foreach w,$(filter-out $(RUNNERS),$(WORKLOADS)),$(eval $(call GUEST_RULE,$w)))
 
+# X-dynamic.c: a program that uses libraries of the root file system, and so runs in it only.
+$(B)/guest/%-dynamic: GUEST_CFLAGS := $(filter-out -static,$(GUEST_CFLAGS))
+
 # How they are made is in this file: a tree from before it changed gets them anew.
 $(GUEST): Makefile
 

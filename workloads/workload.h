@@ -68,6 +68,9 @@ struct workload {
 	/* What this workload's times mean on @basis, a clause for people behind the reason for the basis, or NULL. May be
 	 * NULL. */
 	const char *(*basis_note)(const void *params, enum basis basis);
+	/* Operations and bytes of a sample, from its output; 0: not known. NULL: the output has lines "operations N" and
+	 * "bytes N". */
+	void (*work)(const char *output, double *ret_operations, double *ret_bytes);
 	/* Metrics of one EXEC record of kind "sample"; -1 with ERR_GUEST if its output does not parse. */
 	int (*measure)(const struct measure_context *context, const char *phase, const char *output,
 		       struct measures *measures, struct err *err);
@@ -75,9 +78,13 @@ struct workload {
 	 * NULL. */
 	int (*brought)(const struct measure_context *context, const struct artifact_list *artifacts,
 		       struct measures *measures, struct err *err);
+	/* What the files that a failed boot brought out say of why, a clause; NULL: nothing. Owned by the caller. May be
+	 * NULL. */
+	char *(*trouble)(const struct artifact_list *artifacts);
 	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */
 	void (*derive)(const struct measure_context *context, struct measures *measures);
 	bool raw_storage;	      /* has no use for files, or knows what to do with a device, /dev/storage */
+	bool needs_device;	      /* cannot do without that device: cells of other profiles are skipped */
 	const struct metric *metrics; /* ends with pattern NULL */
 	/* What a verdict on this workload rests on: patterns of names behind "PHASE.", of its own or generic metrics,
 	 * NULL at the end. These are corrected for each other and decide the exit code of diff; the rest is

@@ -149,17 +149,9 @@ static void add_head(const struct kernel_image *image, struct text *job)
 
 /* ---- What is prepared */
 
-/* The size of the device without a file system that @cell's workload finds. */
-static uint64_t device_bytes(const struct cell *cell)
-{
-	const struct storage_profile *s = cell->storage;
-
-	return s && s->where > WHERE_TMPFS && s->fs == FS_RAW ? s->bytes : 0;
-}
-
 static char *preparation_steps(const struct cell *cell, const struct preparation *p, uint64_t page_bytes)
 {
-	const struct preparing preparing = { page_bytes, device_bytes(cell) };
+	const struct preparing preparing = { page_bytes, storage_device_bytes(cell->storage) };
 	struct text steps = { 0 };
 
 	p->steps(cell->workload->params, &preparing, &steps);
@@ -172,8 +164,8 @@ char *job_build_preparation(const struct cell *cell, const struct preparation *p
 	struct text job = { 0 };
 
 	add_head(image, &job);
-	if (device_bytes(cell))
-		storage_steps_preparing(device_bytes(cell), &job);
+	if (storage_device_bytes(cell->storage))
+		storage_steps_preparing(storage_device_bytes(cell->storage), &job);
 	if (cell->workload->type->rootfs) {
 		job_line(&job, "root", JOB_ROOT_IMAGE, JOB_ROOT_DIR, NULL);
 		job_line(&job, "mount", "tmpfs", JOB_DATA_DIR, "mode=755", NULL);

@@ -195,6 +195,10 @@ static void skip_impossible(struct plan *plan)
 						      plan_image_version(plan->images[k]));
 		}
 		cell->skip = xstrdup(why[pair]);
+		if (!cell->skip && cell->workload->type->needs_device && !storage_device_bytes(cell->storage))
+			cell->skip = xasprintf("%s needs a storage profile that is a device without a file system "
+					       "({ where: null_blk, fs: raw })",
+					       cell->workload->type->name);
 		if (!cell->skip && cell->storage)
 			cell->skip = storage_why(plan, cell, lacking);
 	}

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "wire/wire.h"
+#include "workloads/workload.h"
 
 #define REASON_MAX 400
 #define LINE_QUOTED_MAX 160 /* of a console, in a reason */
@@ -237,6 +238,21 @@ static bool judge_starved(const json_t *done, const char *said, struct boot_resu
 	return result->starved;
 }
 
+/* What the workload knows of its programs' logs. */
+static void add_trouble(const struct cell_record *cell, struct boot_result *result)
+{
+	const struct workload *workload = cell->workload ? workload_find(cell->workload) : NULL;
+	_cleanup_(artifacts_free) struct artifact_list artifacts = { 0 };
+	_cleanup_free_ char *trouble = NULL;
+
+	if (result->outcome != OUTCOME_WORKLOAD_FAILED || !workload || !workload->trouble || !cell->job)
+		return;
+	artifacts_read(cell->job, result->stream, result->stream_len, &artifacts);
+	trouble = workload->trouble(&artifacts);
+	if (trouble)
+		set_outcome(result, result->outcome, with_reason(result->reason, trouble));
+}
+
 /* How granule-boot saw an attempt end whose stream is not complete. */
 static void judge_stopped(const json_t *done, const struct scan *scan, const char *console, size_t console_len,
 			  struct boot_result *result)
@@ -368,6 +384,7 @@ static int read_attempt(const struct run *run, const struct cell_record *cell, u
 	ret->adoptable = !done && (state == ATTEMPT_ORPHAN || (state == ATTEMPT_OVER && scan.complete));
 	if (scan.complete) {
 		judge_complete(cell, &scan, ret);
+		add_trouble(cell, ret);
 	} else {
 		set_outcome(ret, OUTCOME_INCOMPLETE, xstrdup(ret->running ? "still running" : scan.trouble));
 		if (!digest_bad)

@@ -91,6 +91,13 @@
 		.class = METRIC_TIME, .resolution = 1000, .help = text " instructions of a sample (trials: count)"     \
 	}
 
+/* Who had the processor: us of the kernel's, so no finer than that in a sample, whose switches are in it. */
+#define PROCESSOR(name, per, what)                                                                                     \
+	{                                                                                                              \
+		.pattern = name "_in.*_per_" per, .unit = name, .direction = METRIC_LOWER, .class = METRIC_TIME,       \
+		.resolution = 50000, .resolution_per_sample = true, .help = what                                       \
+	}
+
 /* An event counter per operation, per sample where the operations are not known, and per MiB touched. */
 #define COUNTER(name, want, page, is_primary, text)                                                                    \
 	COUNT_AS(name "_per_op", "1/op", want, page, is_primary, text),                                                \
@@ -117,6 +124,16 @@
 const struct metric generic_metrics[] = {
 	HALF("user", "user"),
 	HALF("kernel", "kernel"),
+	PROCESSOR("insns", "op",
+		  "instructions of the service of that name (cpu.stat of its cgroup), or of the sample's program "
+		  "(client: wait4(), its start and end included), in user space and in the kernel for it"),
+	PROCESSOR("insns", "sample", "the same, of a whole sample"),
+	PROCESSOR("insns", "mib", "the same, for each MiB"),
+	PROCESSOR("ns", "op",
+		  "time on the processor of the service of that name (cpu.stat of its cgroup), or of the sample's "
+		  "program (client: wait4())"),
+	PROCESSOR("ns", "sample", "the same, of a whole sample"),
+	PROCESSOR("ns", "mib", "the same, for each MiB"),
 	MEMORY("memory.peak", METRIC_LOWER, true, MEMCG,
 	       "most charged to the phase's cgroup at once, its tmpfs files too (memory.peak)"),
 	/* a page table more or less, by where the seed put things, is in it until its RCU grace period is over */

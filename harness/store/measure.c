@@ -295,6 +295,67 @@ static double output_number(const char *output, const char *key)
 	return span_table_value((struct span){ output, strlen(output) }, key, &v) ? v : 0;
 }
 
+static void take_work(struct reader *r)
+{
+	double bytes = output_number(r->step.output, "bytes");
+
+	r->operations = output_number(r->step.output, "operations");
+	if (r->workload->work)
+		r->workload->work(r->step.output, &r->operations, &bytes);
+	r->mib = bytes / (1 << 20);
+}
+
+/* "/sys/fs/cgroup/osd", "cpu.stat": of a service, where the job watches it. Its name is part of a metric's. */
+static bool service_of(const struct file *file, char name[PHASE_MAX + 1])
+{
+	static const char dir[] = "/sys/fs/cgroup/";
+	size_t len = strlen(dir);
+
+	if (!span_is(file->name, "cpu.stat") || !span_starts(file->folder, dir) || file->folder.len - len > PHASE_MAX)
+		return false;
+	memcpy(name, file->folder.s + len, file->folder.len - len);
+	name[file->folder.len - len] = '\0';
+	return name_safe(name);
+}
+
+static void add_processor(struct reader *r, const char *who, double us)
+{
+	bool insns = r->context.basis == BASIS_SIMULATED;
+	double ns = us * 1000;
+	char name[SUFFIX_SIZE];
+
+	if (strlen(who) > PHASE_MAX)
+		return;
+	snprintf(name, sizeof(name), "%s_in.%s", insns ? "insns" : "ns", who);
+	add_counter(r, name, insns ? ns / SIMULATED_NS_PER_INSN : ns);
+}
+
+/* Who had the processor while the sample ran: the services that the job watches, and the sample's own program. The
+ * kernel counts it by its clock, to the ns (update_curr() in kernel/sched/fair.c), and shows us. */
+static void processor_deltas(struct reader *r)
+{
+	const struct step *s = &r->step;
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_files; i++) {
+		const struct file *after = &s->files[i], *before;
+		char name[PHASE_MAX + 1];
+		size_t cursor = 0;
+		double now, then;
+
+		if (!after->after || !service_of(after, name))
+			continue;
+		before = find_like(s->files, s->n_files, after, false, &cursor);
+		if (!before || !span_table_value(after->content, "usage_usec", &now) ||
+		    !span_table_value(before->content, "usage_usec", &then) || now < then)
+			continue;
+		add_processor(r, name, now - then);
+		any = true;
+	}
+	if (any)
+		add_processor(r, "client", s->usage_us);
+}
+
 static int measure_sample(struct reader *r, struct err *err)
 {
 	const struct step *s = &r->step;
@@ -308,8 +369,7 @@ static int measure_sample(struct reader *r, struct err *err)
 			       s->status);
 	if (r->workload->measure && r->workload->measure(&r->context, s->phase, s->output, r->out, err) < 0)
 		return err_wrap(err, "%s sample %s", s->phase, s->index);
-	r->operations = output_number(s->output, "operations");
-	r->mib = output_number(s->output, "bytes") / (1 << 20);
+	take_work(r);
 	if (r->operations > 0)
 		reader_add(r, s->phase, "operations", r->operations);
 	reader_add(r, s->phase, "elapsed", (double)(s->end_ns - s->begin_ns));
@@ -321,6 +381,7 @@ static int measure_sample(struct reader *r, struct err *err)
 	counter_deltas(r);
 	pmu_measure(r);
 	disk_deltas(r);
+	processor_deltas(r);
 	folios_since_idle(r);
 	state_pressure(r);
 	state_unaccounted(r);
@@ -425,7 +486,7 @@ static struct span field(const struct wire_record *record, unsigned int i)
 static void take_exec(struct reader *r, const struct wire_record *record)
 {
 	struct step *s = &r->step;
-	uint64_t minflt = 0, majflt = 0;
+	uint64_t minflt = 0, majflt = 0, user_us = 0, system_us = 0;
 
 	if (s->has_exec || !wire_number(record, 3, &s->begin_ns) || !wire_number(record, 4, &s->end_ns) ||
 	    s->end_ns < s->begin_ns)
@@ -433,6 +494,9 @@ static void take_exec(struct reader *r, const struct wire_record *record)
 	wire_number(record, 6, &minflt);
 	wire_number(record, 7, &majflt);
 	s->faults = minflt + majflt;
+	wire_number(record, 10, &user_us);
+	wire_number(record, 11, &system_us);
+	s->usage_us = (double)user_us + (double)system_us;
 	wire_text(record, 5, s->status, sizeof(s->status));
 	s->output = xstrndup(record->fields[12].data, record->fields[12].len);
 	s->has_exec = true;

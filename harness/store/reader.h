@@ -26,6 +26,7 @@ struct step {
 	size_t n_files;
 	bool has_exec;
 	uint64_t begin_ns, end_ns, faults;
+	double usage_us; /* of the processor, user and system */
 	char status[24];
 	char *output; /* owned */
 };

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The workload ceph without a guest: parameters, the jobs it makes, metrics of recorded outputs, why daemons ended. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "workloads/ceph/ceph.h"
+
+#define HEAD                                                                                                           \
+	"matrix: m\nkernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, config: full } }\n"          \
+	"workloads:\n  c: { ceph: {"
+
+static struct matrix *parse(const char *options, struct err *err)
+{
+	_cleanup_free_ char *text = xasprintf(HEAD "%s} }\ntrials: { warmups: 1, samples: 2 }\n", options);
+	struct matrix *m = NULL;
+
+	return matrix_parse(text, "m.yaml", &m, err) < 0 ? NULL : m;
+}
+
+static void bad_parameters(void **state)
+{
+	static const struct {
+		const char *options, *says;
+	} cases[] = {
+		{ "settings: [osd_max_backfills]", "settings: 'osd_max_backfills' is no NAME=VALUE" },
+		{ "settings: ['osd max=4']", "is no NAME=VALUE" },
+		{ "settings: [1x=4]", "is no NAME=VALUE" },
+		{ "tcmalloc_release_rate: fast", "tcmalloc_release_rate: 'fast' is no number" },
+		{ "tcmalloc_release_rate: '1.'", "is no number" },
+		{ "tcmalloc_release_rate: '-1'", "is no number" },
+		{ "tcmalloc_page: 12K", "tcmalloc_page: must be a power of two" },
+		{ "object_size: 64K, block_size: 48K", "block_size: an object is to be a whole number" },
+		{ "tests: [seq]", "write must be one of them" },
+		{ "tests: [seq, write]", "write comes first" },
+		{ "tests: [read]", "write" },
+		{ "objects: 0", "'objects'" },
+		{ "osd_memory_target: 512M", "'osd_memory_target'" },
+		{ "threads: 2000", "'threads'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err err = ERR_INIT;
+
+		if (parse(cases[i].options, &err))
+			fail_msg("taken: %s", cases[i].options);
+		assert_int_equal(err.kind, ERR_CONFIG);
+		if (!strstr(err.msg, cases[i].says) || !strstr(err.msg, "m.yaml:4:"))
+			fail_msg("%s", err.msg);
+	}
+}
+
+/* The cell's steps; @preparing: those of the guest that prepares. */
+static char *job_of(const char *options, bool preparing)
+{
+	const struct preparing p = { 65536, 1 << 30 };
+	struct err err = ERR_INIT;
+	struct matrix *m = parse(options, &err);
+	const struct workload *type;
+	struct text job = { 0 };
+
+	if (!m)
+		fail_msg("%s", err.msg);
+	type = m->workloads[0].type;
+	if (preparing)
+		type->preparations[0].steps(m->workloads[0].params, &p, &job);
+	else
+		type->steps(m->workloads[0].params, &m->trials, 65536, &job);
+	matrix_free(m);
+	return text_steal(&job);
+}
+
+static unsigned int count(const char *text, const char *word)
+{
+	unsigned int n = 0;
+
+	for (const char *p = text; (p = strstr(p, word)); p++)
+		n++;
+	return n;
+}
+
+static void steps_are_what_was_asked(void **state)
+{
+	_cleanup_free_ char *plain = job_of("", false), *bare = job_of("memory_objects: 0, tests: [write]", false);
+	_cleanup_free_ char *more =
+		job_of("tests: [write, rand], objects: 70, object_size: 64K, block_size: 4K, threads: 8, rand_seconds: "
+		       "3, rounds: 5, "
+		       "osd_memory_target: 2G, bluefs_buffered_io: no, tcmalloc_page: 8K, tcmalloc_release_rate: 10, "
+		       "memory_objects: 30, memory_object_size: 4M, settings: [osd_memory_target=1, bdev_aio=false]",
+		       false);
+
+	(void)state;
+	/* N, then three times as many; each read, and again when all that is free was given back */
+	assert_int_equal(count(plain, "\twrite\t-t\t4\t-b\t4096\t--max-objects\t1000\t--no-cleanup\t--format=json"), 4);
+	assert_int_equal(count(plain, "\t--max-objects\t3000\t--no-cleanup"), 1);
+	assert_int_equal(count(plain, "inspect\tn-osd\tosd"), 1);
+	assert_int_equal(count(plain, "inspect\t4n-mon\tmon"), 1);
+	assert_true(strstr(plain, "\tcache drop\n") < strstr(plain, "inspect\treleased-osd\tosd"));
+	assert_true(strstr(plain, "\"heapcmd\": \"release\"") < strstr(plain, "inspect\treleased-osd\tosd"));
+	assert_int_equal(count(plain, "\nexec\twrite\twarmup\t"), 1);
+	assert_int_equal(count(plain, "\nexec\twrite\tsample\t"), 2);
+	assert_int_equal(count(plain, "\nexec\tseq\tsample\t"), 2);
+	assert_null(strstr(plain, "/usr/bin/env\t"));
+	assert_null(strstr(plain, "round-0"));
+	assert_true(ends_with(plain, "stop\tosd\nstop\tmon\n"));
+
+	assert_null(strstr(bare, "inspect"));
+	assert_int_equal(count(bare, "--max-objects"), 3);
+
+	assert_int_equal(count(more, "\twrite\t-t\t8\t-b\t4096\t-O\t65536\t--max-objects\t70\t--no-cleanup"), 3);
+	/* what a round writes it deletes */
+	assert_int_equal(count(more, "\t-O\t65536\t--max-objects\t70\t--format=json"), 5);
+	assert_int_equal(count(more, "\tround-4/heap\t"), 1);
+	assert_int_equal(count(more, "\tbench\t3\trand\t-t\t8\t"), 3);
+	assert_int_equal(count(more, "\t-b\t4194304\t--max-objects\t90\t"), 1);
+	assert_int_equal(
+		count(more,
+		      "\t/usr/bin/env\tTCMALLOC_OVERRIDE_PAGESIZE=8192\tTCMALLOC_RELEASE_RATE=10\t/usr/bin/ceph-"),
+		2);
+	assert_non_null(strstr(more,
+			       "\t--osd_memory_target=2147483648\t--bluefs_buffered_io=false\t--osd_memory_target=1\t"
+			       "--bdev_aio=false\n"));
+}
+
+/* What only cells differ in leaves the prepared cluster alone; nothing in it asks for Python. */
+static void preparation_is_shared(void **state)
+{
+	_cleanup_free_ char *a = job_of("", true),
+			    *b = job_of(
+				    "objects: 7, osd_memory_target: 2G, tcmalloc_page: 8K, settings: [bdev_aio=false]",
+				    true);
+
+	(void)state;
+	assert_string_equal(a, b);
+	assert_int_equal(count(a, "\nkeep\t"), 2);
+	assert_true(strstr(a, "\nstop\tnew-mon\n") < strstr(a, "\nkeep\t"));
+	assert_null(strstr(a, "/usr/bin/ceph\t"));
+}
+
+/* Beside this file. */
+static char *recorded(const char *name)
+{
+	const char *tests = strstr(__FILE__, "harness/tests/");
+	_cleanup_free_ char *path =
+		xasprintf("%.*sworkloads/ceph/outputs/%s", tests ? (int)(tests - __FILE__) : 0, __FILE__, name);
+	struct err err = ERR_INIT;
+	char *text = NULL;
+
+	if (file_read(path, 1 << 20, &text, NULL, &err) < 0)
+		fail_msg("%s", err.msg);
+	return text;
+}
+
+static double value(const struct measures *m, const char *name)
+{
+	const struct measure *found = measures_find(m, name);
+
+	if (!found)
+		fail_msg("no metric %s", name);
+	return found->values[0];
+}
+
+static void assert_near(double got, double want)
+{
+	if (!(fabs(got - want) <= 1e-9 * fabs(want)))
+		fail_msg("%.12g, not %.12g", got, want);
+}
+
+static const struct measure_context simulated = { 65536, 1, BASIS_SIMULATED };
+
+static void outputs_become_metrics(void **state)
+{
+	const struct measure_context hardware = { 65536, 1, BASIS_HARDWARE };
+	_cleanup_free_ char *output = recorded("18/write-blocks.txt"), *none = recorded("18/no-pool.txt");
+	struct measures a = { 0 }, b = { 0 };
+	struct err err = ERR_INIT;
+	double operations, bytes,
+		s = strtod(strstr(output, "total_time_run\":\"") + strlen("total_time_run\":\""), NULL);
+
+	(void)state;
+	ceph_work(output, &operations, &bytes);
+	assert_near(operations, 1600);
+	assert_near(bytes, 1600 * 4096);
+	ceph_work(none, &operations, &bytes);
+	assert_true(operations == 0 && bytes == 0);
+	assert_int_equal(ceph_measure(&simulated, "write", output, &a, &err), 0);
+	assert_int_equal(ceph_measure(&hardware, "write", output, &b, &err), 0);
+	assert_near(value(&a, "write.insns_per_op"), s * 1e9 / 1600 / 2);
+	assert_near(value(&b, "write.ns_per_op"), s * 1e9 / 1600);
+	assert_near(value(&a, "write.iops"), 1600 / s);
+	assert_null(measures_find(&a, "write.ns_per_op"));
+	assert_null(measures_find(&b, "write.insns_per_op"));
+	assert_near(value(&a, "write.latency.max"), 24.204);
+	assert_int_equal(ceph_measure(&simulated, "write", none, &a, &err), -1);
+	assert_int_equal(err.kind, ERR_GUEST);
+	measures_free(&a);
+	measures_free(&b);
+}
+
+static void add_artifact(struct artifact_list *list, const char *name, const char *text)
+{
+	struct artifact *a = VEC_PUSH(list->v, list->n);
+
+	strcpy(a->name, name);
+	text_add(&a->data, "%s", text);
+}
+
+/* A monitor's and an OSD's memory at three points, four rounds. */
+static void readings_become_metrics(void **state)
+{
+	_cleanup_free_ char *text = recorded("18/readings");
+	struct artifact_list artifacts = { 0 };
+	struct measures m = { 0 };
+	struct err err = ERR_INIT;
+	double grown;
+
+	(void)state;
+	add_artifact(&artifacts, CEPH_READINGS, text);
+	if (ceph_brought(&simulated, &artifacts, &m, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(value(&m, "4n-osd.mempool.total") > value(&m, "n-osd.mempool.total"));
+	assert_true(value(&m, "released-osd.mempool.total") < value(&m, "n-osd.mempool.total"));
+	assert_near(value(&m, "n-osd.heap.page"), 8192);
+	assert_near(value(&m, "start.mon"), 34310.597342322);
+	assert_near(value(&m, "start.osd"), 34310.600713038);
+	assert_null(measures_find(&m, "round-0.heap.in_use"));
+	/* the monitor's cache is another */
+	assert_null(measures_find(&m, "n-mon.cache.target"));
+	assert_near(value(&m, "n-osd.cache.target"), 4294967296);
+
+	/* what the agent reads of the processes: 40 MiB more than at N */
+	grown = value(&m, "4n-osd.mempool.total") - value(&m, "n-osd.mempool.total");
+	assert_true(grown > 1 << 20);
+	measures_add(&m, &simulated, (const struct metric[]){ { .pattern = "process.rss" }, { NULL } }, "n-osd",
+		     "process.rss", 100 << 20);
+	measures_add(&m, &simulated, (const struct metric[]){ { .pattern = "process.rss" }, { NULL } }, "4n-osd",
+		     "process.rss", 140 << 20);
+	ceph_derive(&simulated, &m);
+	assert_near(value(&m, "osd.rss_per_mempool_byte"), (40 << 20) / grown);
+	assert_near(value(&m, "n-osd.rss_of_mempools"), (100 << 20) / value(&m, "n-osd.mempool.total"));
+	/* nobody read the monitor's, and its mempools do not grow */
+	assert_null(measures_find(&m, "mon.rss_per_mempool_byte"));
+	measures_free(&m);
+
+	/* a file that was cut is an error, with the section's name */
+	m = (struct measures){ 0 };
+	artifacts.v[0].data.s[artifacts.v[0].data.len - 600] = '\0';
+	assert_int_equal(ceph_brought(&simulated, &artifacts, &m, &err), -1);
+	assert_non_null(strstr(err.msg, "readings: round-3/heap"));
+	measures_free(&m);
+	artifacts_free(&artifacts);
+}
+
+/* A line through the rounds but the first: 10 MiB each, whatever the first took. */
+static void growth_is_a_slope(void **state)
+{
+	static const char heap[] =
+		"MALLOC: %d (x) Bytes in use by application\nMALLOC: + 0 (x) Bytes in page heap freelist\n"
+		"MALLOC: + 0 (x) Bytes in central cache freelist\nMALLOC: + 0 (x) Bytes in transfer cache freelist\n"
+		"MALLOC: + 0 (x) Bytes in thread cache freelists\nMALLOC: + 0 (x) Bytes in malloc metadata\n"
+		"MALLOC: = %d (x) Actual memory used (physical + swap)\nMALLOC: + 0 (x) Bytes released to OS (aka "
+		"unmapped)\n"
+		"MALLOC: 8192 Tcmalloc page size\n";
+	static const int mib[] = { 5, 100, 110, 120, 130 };
+	struct artifact_list artifacts = { 0 };
+	struct measures m = { 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	add_artifact(&artifacts, CEPH_READINGS, "");
+	for (size_t i = 0; i < ARRAY_SIZE(mib); i++) {
+		text_add(&artifacts.v[0].data, "== round-%zu/heap %zu\n", i, i + 1);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		text_add(&artifacts.v[0].data, heap, mib[i] << 20, (mib[i] + 1) << 20);
+#pragma GCC diagnostic pop
+	}
+	if (ceph_brought(&simulated, &artifacts, &m, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_near(value(&m, "osd.growth_per_round.in_use"), 10 << 20);
+	assert_near(value(&m, "osd.growth_per_round.heap"), 10 << 20);
+	assert_null(measures_find(&m, "osd.growth_per_round.mempool"));
+	measures_free(&m);
+	artifacts_free(&artifacts);
+}
+
+static void device_bytes_become_amplification(void **state)
+{
+	static const struct metric generic[] = { { .pattern = "disk.*" }, { NULL } };
+	_cleanup_free_ char *output = recorded("18/write.txt");
+	struct measures m = { 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(ceph_measure(&simulated, "write", output, &m, &err), 0);
+	measures_add(&m, &simulated, generic, "write", "disk.storage.written_per_op", 3 * 4096);
+	ceph_derive(&simulated, &m);
+	assert_near(value(&m, "write.write_amplification"), 3);
+	measures_free(&m);
+}
+
+static void trouble_is_found(void **state)
+{
+	static const struct {
+		const char *name, *log, *says;
+	} cases[] = {
+		{ "osd.log",
+		  "2026 7f -1 set_numa_affinity unable to identify public interface\n"
+		  "./src/os/bluestore/BlueFS.cc: 12: FAILED ceph_assert(r == 0)\n*** Caught signal (Aborted) **\n",
+		  "osd.log: ./src/os/bluestore/BlueFS.cc: 12: FAILED ceph_assert(r == 0)" },
+		{ "mon.log", "one\n*** Caught signal (Aborted) **\n in thread ff thread_name:ms_dispatch\n",
+		  "mon.log: *** Caught signal (Aborted) ** in thread ff thread_name:ms_dispatch" },
+		{ "new-mon.log", "2026 0 starting\nERROR: on disk data includes unsupported features\nmore\n",
+		  "new-mon.log: ERROR: on disk data includes unsupported features" },
+		/* daily life */
+		{ "osd.log",
+		  "2026 7f -1 osd.0 1 set_numa_affinity unable to identify public interface '' numa node\n"
+		  "2026 7f -1 osd.0 5 *** Immediate shutdown (osd_fast_shutdown=true) ***\n",
+		  NULL },
+		{ "other.log", "*** Caught signal (Aborted) **\n", NULL },
+	};
+	_cleanup_free_ char *killed = recorded("18/osd-killed.log"), *got = NULL;
+	struct artifact_list list = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct artifact_list one = { 0 };
+		_cleanup_free_ char *trouble = NULL;
+
+		add_artifact(&one, cases[i].name, cases[i].log);
+		trouble = ceph_trouble(&one);
+		if (!cases[i].says != !trouble || (trouble && strcmp(trouble, cases[i].says)))
+			fail_msg("%s: %s", cases[i].log, trouble ? trouble : "nothing");
+		artifacts_free(&one);
+	}
+	add_artifact(&list, "osd.log", killed);
+	got = ceph_trouble(&list);
+	assert_string_equal(got, "osd.log: *** Caught signal (Segmentation fault) ** in thread 7f16ad1766c0 "
+				 "thread_name:ceph-osd");
+	artifacts_free(&list);
+	list = (struct artifact_list){ 0 };
+	free(killed);
+	free(got);
+	killed = recorded("20/osd-killed.log");
+	add_artifact(&list, "osd.log", killed);
+	got = ceph_trouble(&list);
+	assert_true(starts_with(got, "osd.log: *** Caught signal (Segmentation fault) ** in thread "));
+	artifacts_free(&list);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bad_parameters),
+		cmocka_unit_test(steps_are_what_was_asked),
+		cmocka_unit_test(preparation_is_shared),
+		cmocka_unit_test(outputs_become_metrics),
+		cmocka_unit_test(readings_become_metrics),
+		cmocka_unit_test(growth_is_a_slope),
+		cmocka_unit_test(device_bytes_become_amplification),
+		cmocka_unit_test(trouble_is_found),
+	};
+
+	return cmocka_run_group_tests_name("ceph", tests, NULL, NULL);
+}
