@@ -41,7 +41,7 @@ WORKLOADS := $(sort $(patsubst workloads/%/workload.c,%,$(wildcard workloads/*/w
 workload_obj = $(patsubst %.c,$(B)/obj/%.o,$(wildcard workloads/$1/*.c))
 workload_symbol = workload_$(subst .,_,$(subst -,_,$1))
 
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(WORKLOADS:%=$(B)/workloads/%.o) $(B)/obj/workloads.o
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(WORKLOADS:%=$(B)/linked/%.o) $(B)/obj/workloads.o
 VIRT_OBJ := $(VIRT_SRC:%.c=$(B)/obj/%.o)
 GUESTFS_OBJ := $(GUESTFS_SRC:%.c=$(B)/obj/%.o)
 TEST_SRC := $(wildcard harness/tests/*-test.c harness/tests/*-fuzz.c)
@@ -72,7 +72,7 @@ $(B)/obj/%.o: %.c
 
 define WORKLOAD_RULE
 $(B)/obj/workloads/$1/%.o: NAMED = -DWORKLOAD_NAME='"$1"'
-$(B)/workloads/$1.o: $(call workload_obj,$1)
+$(B)/linked/$1.o: $(call workload_obj,$1)
 	@mkdir -p $$(@D)
 	$$(Q)ld -r $$^ -o $$@.all && objcopy --redefine-sym this_workload=$(call workload_symbol,$1) --keep-global-symbol=$(call workload_symbol,$1) $$@.all $$@ && rm $$@.all
 endef
@@ -119,7 +119,7 @@ define INNER_RULE
 $(B)/tests/$1 $(patsubst %-fuzz,$(B)/fuzz/%,$(filter %-fuzz,$1)): $(call workload_obj,$2)
 endef
 $(foreach i,$(INNER),$(eval $(call INNER_RULE,$(firstword $(subst =, ,$i)),$(lastword $(subst =, ,$i)))))
-TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic browser)
+TEST_HELP := $(patsubst %,$(B)/obj/harness/tests/%.o,pipeline synthetic browser workload)
 $(B)/tests/%: $(B)/obj/harness/tests/%.o $(TEST_HELP) $(B)/libgranule.a
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      $@")
@@ -274,7 +274,7 @@ install: all
 	install -D -m 755 $(B)/granule-boot $(DESTDIR)$(PREFIX)/lib/granule/granule-boot
 	install -D -m 755 $(B)/granule-image $(DESTDIR)$(PREFIX)/lib/granule/granule-image
 	cd $(B) && find $(foreach g,$(GUEST:$(B)/%=%),$g $(if $(filter %.o,$g),,$g.sym)) plugin page -type f -exec install -D -m 755 {} $(DESTDIR)$(PREFIX)/lib/granule/{} \;
-	find images workloads/*/rootfs.yaml -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
+	find images workloads/*/rootfs.yaml workloads/*/pom.xml -type f -exec install -D -m 644 {} $(DESTDIR)$(PREFIX)/share/granule/{} \;
 
 .SECONDARY:
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PATTERN_NUMBERS_MAX 8
+#define PATTERN_NUMBERS_MAX 16
 #define PATTERN_SKIP 0 /* the number is read and dropped */
 
 /* In @text '#' is a whole number of at most 18 digits (a uint64_t), '~' a decimal without sign and exponent (a double), '*'

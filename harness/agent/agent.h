@@ -143,6 +143,9 @@ unsigned int glob_walk(const char *pattern, void (*found)(void *arg, const char 
 void snapshot_take(struct agent *agent, struct snapshot *snapshot, unsigned int what);
 /* Add status and smaps_rollup of @pid. */
 void snapshot_add_process(struct agent *agent, struct snapshot *snapshot, pid_t pid);
+/* Add what pmu_list() says of the sample's beginning or end, SNAPSHOT_BEFORE or SNAPSHOT_AFTER; nothing where nothing is
+ * counted. */
+void snapshot_add_pmu(struct agent *agent, struct snapshot *snapshot, int when);
 /* Add what folios_list() says of @pids. */
 void snapshot_add_folios(struct agent *agent, struct snapshot *snapshot, const char *pids);
 /* One FILE record each. */
@@ -165,10 +168,28 @@ ssize_t folios_list(struct agent *agent, const char *pids, char *buf, size_t siz
 /* The page cache of the files that match @pattern, too. */
 void folios_cache(struct agent *agent, const char *pattern);
 
+/* ---- pmu.c: the CPU's event counters ---- */
+#define PMU_NAME "agent/pmu" /* its name in a FILE record */
+/* A set of @events (ends with NULL) that samples from now on count, in turns with other sets. What cannot be counted is
+ * left out, and said in a NOTE. */
+void pmu_step(struct agent *agent, char *const events[]);
+/* Right before and after a sample: no memory is allocated, nothing is written. @index: the sample's. */
+void pmu_begin(const char *index);
+void pmu_end(void);
+bool pmu_counts(void);
+/* What was read then: lines of text, see wire/wire.h; their length, or -1: the counters were taken by somebody else. */
+ssize_t pmu_list(int when, char *buf, size_t size);
+
 /* ---- disk.c: block devices for the workload ---- */
 #define DISK_DIR "/disk/"	      /* NAME: a link to its folder in /sys/block */
 #define DISK_BACKING "/disk.backing/" /* NAME: the tmpfs of a loop device */
+#define LOOP_CONTROL "/dev/loop-control"
 bool disk_kind_known(const char *name);
+/* The virtio disk with the serial number @serial: its name ("vda") into @dev. False: there is none. */
+bool disk_by_serial(const char *serial, char dev[64]);
+/* A loop device over the open file @file: its name ("loop0") into @dev. @block_size 0: the driver's own. False with
+ * errno. LOOP_CONFIGURE: Linux 5.8 (drivers/block/loop.c). */
+bool loop_attach(int file, uint32_t block_size, bool read_only, char dev[64]);
 /* Make or find the device of @kind, of @bytes, that is called @name from now on: /dev/NAME, DISK_DIR NAME. @attributes:
  * ATTR=VALUE, ends with NULL. */
 void disk_step(struct agent *agent, const char *name, const char *kind, uint64_t bytes, char *const attributes[]);

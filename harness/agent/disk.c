@@ -80,16 +80,40 @@ static bool make_null_blk(struct agent *agent, const char *name, uint64_t bytes,
 	return true;
 }
 
+bool loop_attach(int file, uint32_t block_size, bool read_only, char dev[64])
+{
+	struct loop_config config = { .fd = (__u32)file, .block_size = block_size };
+	int control = open(LOOP_CONTROL, O_RDWR | O_CLOEXEC), loop = -1, n = -1;
+	char path[80];
+	bool ok;
+
+	if (control >= 0)
+		n = ioctl(control, LOOP_CTL_GET_FREE);
+	if (n >= 0) {
+		snprintf(dev, 64, "loop%d", n);
+		snprintf(path, sizeof(path), "/dev/%s", dev);
+		loop = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	}
+	config.info.lo_flags = read_only ? LO_FLAGS_READ_ONLY : 0;
+	ok = loop >= 0 && ioctl(loop, LOOP_CONFIGURE, &config) == 0;
+	/* the device keeps its file, and stays without being open */
+	if (loop >= 0)
+		close(loop);
+	if (control >= 0)
+		close(control);
+	return ok;
+}
+
 /* The backing file has all its pages from the beginning, charged to process 1's cgroup: not a page of it is the
  * workload's. */
 static bool make_loop(struct agent *agent, const char *name, uint64_t bytes, char *const attributes[], char dev[64])
 {
-	struct loop_config config = { .fd = 0 };
 	char dir[PATH_SIZE], path[PATH_SIZE + 8], options[64];
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), file = -1, loop = -1, n = -1;
+	uint32_t block_size = 0;
+	int file = -1;
 
-	if (control < 0) {
-		disk_absent(agent, "/dev/loop-control", name);
+	if (access(LOOP_CONTROL, F_OK) < 0) {
+		disk_absent(agent, LOOP_CONTROL, name);
 		return false;
 	}
 	snprintf(dir, sizeof(dir), DISK_BACKING "%.32s", name);
@@ -102,23 +126,15 @@ static bool make_loop(struct agent *agent, const char *name, uint64_t bytes, cha
 		disk_trouble(agent, path, name, "cannot be allocated");
 		return false;
 	}
-	n = ioctl(control, LOOP_CTL_GET_FREE);
-	snprintf(dev, 64, "loop%d", n);
-	snprintf(path, sizeof(path), "/dev/%s", dev);
-	loop = open(path, O_RDWR | O_CLOEXEC);
-	config.fd = (__u32)file;
 	for (; *attributes; attributes++) {
 		if (strncmp(*attributes, "blocksize=", 10) == 0)
-			config.block_size = (__u32)strtoul(*attributes + 10, NULL, 10);
+			block_size = (uint32_t)strtoul(*attributes + 10, NULL, 10);
 	}
-	if (loop < 0 || ioctl(loop, LOOP_CONFIGURE, &config) < 0) {
-		disk_trouble(agent, path, name, "cannot be configured");
+	if (!loop_attach(file, block_size, false, dev)) {
+		disk_trouble(agent, path, name, "cannot be a loop device's");
 		return false;
 	}
-	/* the device keeps its file, and stays without being open */
-	close(loop);
 	close(file);
-	close(control);
 	return true;
 }
 
@@ -153,31 +169,38 @@ static bool find_brd(struct agent *agent, const char *name, uint64_t bytes, char
 }
 
 struct by_serial {
-	const char *name;
+	const char *serial;
 	char *dev;
 };
 
+/* "/sys/block/vda/serial" */
 static void match_serial(void *arg, const char *path)
 {
-	struct by_serial *s = arg;
+	const struct by_serial *s = arg;
+	const char *name = path + strlen("/sys/block/");
 	char serial[64];
 
 	if (read_small(path, serial, sizeof(serial)) < 0)
 		return;
 	serial[strcspn(serial, "\n")] = '\0';
-	/* /sys/block/vda/serial */
-	if (strcmp(serial, s->name) == 0)
-		snprintf(s->dev, 64, "%.*s", (int)strcspn(path + 11, "/"), path + 11);
+	if (strcmp(serial, s->serial) == 0)
+		snprintf(s->dev, 64, "%.*s", (int)strcspn(name, "/"), name);
+}
+
+bool disk_by_serial(const char *serial, char dev[64])
+{
+	struct by_serial s = { serial, dev };
+
+	dev[0] = '\0';
+	glob_walk("/sys/block/vd*/serial", match_serial, &s);
+	return dev[0];
 }
 
 static bool find_virtio(struct agent *agent, const char *name, uint64_t bytes, char *const attributes[], char dev[64])
 {
-	struct by_serial s = { name, dev };
-
 	(void)bytes;
 	(void)attributes;
-	glob_walk("/sys/block/vd*/serial", match_serial, &s);
-	if (!dev[0])
+	if (!disk_by_serial(name, dev))
 		disk_absent(agent, "/sys/block/vd*/serial", name);
 	return dev[0];
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/loop.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +15,6 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Mounted in it, in this order; what a program of a distribution takes for granted. */
@@ -51,45 +49,15 @@ static void mount_from(struct agent *agent, const char *source, const char *type
 	agent_fail(agent, "cannot mount %s (%s) on %s: %s", source, type, target, strerror(saved));
 }
 
-/* A loop device over the file @image; its name into @dev. LOOP_CONFIGURE: Linux 5.8 (drivers/block/loop.c). */
-static void attach_loop(struct agent *agent, const char *image, char dev[32])
+static void attach_image(struct agent *agent, const char *image, char dev[64])
 {
-	struct loop_config config = { .block_size = 4096 };
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), loop, file, n;
+	int file = open(image, O_RDONLY | O_CLOEXEC);
 
-	if (control < 0 && errno == ENOENT)
+	if (access(LOOP_CONTROL, F_OK) < 0)
 		lacks(agent, "there are no loop devices in this kernel, which a root file system in memory needs");
-	n = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
-	if (n < 0)
-		agent_fail(agent, "cannot get a loop device: %s", strerror(errno));
-	close(control);
-	snprintf(dev, 32, "/dev/loop%d", n);
-	loop = open(dev, O_RDONLY | O_CLOEXEC);
-	file = open(image, O_RDONLY | O_CLOEXEC);
-	config.fd = (unsigned int)file;
-	config.info.lo_flags = LO_FLAGS_READ_ONLY;
-	if (loop < 0 || file < 0 || ioctl(loop, LOOP_CONFIGURE, &config) < 0)
-		agent_fail(agent, "cannot make %s of %s: %s", dev, image, strerror(errno));
+	if (file < 0 || !loop_attach(file, 4096, true, dev))
+		agent_fail(agent, "cannot make a loop device of %s: %s", image, strerror(errno));
 	close(file);
-	close(loop);
-}
-
-struct disk_search {
-	char name[32]; /* "" while not found */
-};
-
-/* "/sys/block/vda/serial" */
-static void look_at_disk(void *arg, const char *path)
-{
-	struct disk_search *search = arg;
-	char serial[64];
-
-	if (search->name[0] || read_small(path, serial, sizeof(serial)) < 0)
-		return;
-	serial[strcspn(serial, "\n")] = '\0';
-	if (strcmp(serial, JOB_ROOT_SERIAL) == 0)
-		snprintf(search->name, sizeof(search->name), "/dev/%.*s",
-			 (int)strcspn(path + strlen("/sys/block/"), "/"), path + strlen("/sys/block/"));
 }
 
 static void bring_loopback_up(struct agent *agent)
@@ -107,8 +75,7 @@ static void bring_loopback_up(struct agent *agent)
 
 void root_step(struct agent *agent, const char *image, const char *dir)
 {
-	char lower[PATH_SIZE], writable[PATH_SIZE], part[PATH_SIZE], options[PATH_SIZE * 4], dev[32];
-	struct disk_search search = { "" };
+	char lower[PATH_SIZE], writable[PATH_SIZE], part[PATH_SIZE], options[PATH_SIZE * 4], dev[64];
 
 	if (agent->newroot[0])
 		agent_fail(agent, "a second root file system, on %s", dir);
@@ -118,15 +85,12 @@ void root_step(struct agent *agent, const char *image, const char *dir)
 	snprintf(lower, sizeof(lower), "%.200s.lower", dir);
 	snprintf(writable, sizeof(writable), "%.200s.written", dir);
 	if (access(image, R_OK) == 0) {
-		attach_loop(agent, image, dev);
-	} else {
-		glob_walk("/sys/block/vd*/serial", look_at_disk, &search);
-		if (!search.name[0])
-			agent_fail(agent, "neither %s nor a disk with the serial number " JOB_ROOT_SERIAL " is there",
-				   image);
-		snprintf(dev, sizeof(dev), "%s", search.name);
+		attach_image(agent, image, dev);
+	} else if (!disk_by_serial(JOB_ROOT_SERIAL, dev)) {
+		agent_fail(agent, "neither %s nor a disk with the serial number " JOB_ROOT_SERIAL " is there", image);
 	}
-	mount_from(agent, dev, "erofs", lower, MS_RDONLY | MS_NODEV, NULL);
+	snprintf(part, sizeof(part), "/dev/%s", dev);
+	mount_from(agent, part, "erofs", lower, MS_RDONLY | MS_NODEV, NULL);
 	mount_step(agent, "tmpfs", writable, "mode=755");
 	snprintf(part, sizeof(part), "%.220s/upper", writable);
 	mkdir(part, 0755);

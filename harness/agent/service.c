@@ -296,7 +296,8 @@ void service_stop(struct agent *agent, const char *name)
 	asked = stop(agent, s);
 	report(agent, s);
 	status_text(s->wait_status, status, sizeof(status));
-	if (asked && WIFEXITED(s->wait_status) && WEXITSTATUS(s->wait_status) == 0)
+	if (asked && WIFEXITED(s->wait_status) &&
+	    (WEXITSTATUS(s->wait_status) == 0 || WEXITSTATUS(s->wait_status) == 128 + s->stop_signal))
 		return;
 	/* one that does not handle its signal dies of it, as asked */
 	if (asked && WIFSIGNALED(s->wait_status) && WTERMSIG(s->wait_status) == s->stop_signal)

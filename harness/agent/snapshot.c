@@ -302,6 +302,18 @@ void snapshot_add_folios(struct agent *agent, struct snapshot *snapshot, const c
 		snapshot->used += (size_t)file->len;
 }
 
+void snapshot_add_pmu(struct agent *agent, struct snapshot *snapshot, int when)
+{
+	struct snapshot_file *file;
+
+	if (!pmu_counts())
+		return;
+	file = next_file(agent, snapshot, PMU_NAME);
+	file->len = pmu_list(when, snapshot->buf + snapshot->used, SNAPSHOT_BYTES - snapshot->used);
+	if (file->len > 0)
+		snapshot->used += (size_t)file->len;
+}
+
 /* How many files from @from on go into one record: of one folder, none absent. */
 static unsigned int same_folder(const struct snapshot *snapshot, unsigned int from)
 {

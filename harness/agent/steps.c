@@ -129,6 +129,11 @@ static void run_cache(struct agent *agent, char *const words[])
 	folios_cache(agent, words[1]);
 }
 
+static void run_pmu(struct agent *agent, char *const words[])
+{
+	pmu_step(agent, words + 1);
+}
+
 static void run_idle(struct agent *agent, char *const words[])
 {
 	struct snapshot *snapshot = snapshot_get(SNAPSHOT_BEFORE);
@@ -399,15 +404,20 @@ static void run_exec(struct agent *agent, char *const words[])
 	emit_flush(agent);
 	if (sample)
 		snapshot_take(agent, before, SNAPSHOT_CGROUP);
-	if (sample)
+	if (sample) {
+		pmu_begin(index);
 		MARKER(MARKER_SAMPLE_BEGIN);
+	}
 	if (series)
 		series_run(agent, words + 5, timeout_s, &result);
 	else
 		exec_program(agent, words + 5, timeout_s, hold ? take_hold : NULL, NULL, &result);
 	if (sample) {
 		MARKER(MARKER_SAMPLE_END);
+		pmu_end();
 		snapshot_take(agent, after, SNAPSHOT_CGROUP);
+		snapshot_add_pmu(agent, before, SNAPSHOT_BEFORE);
+		snapshot_add_pmu(agent, after, SNAPSHOT_AFTER);
 		snapshot_emit(agent, before, phase, kind, index, "before");
 	}
 	emit_exec(agent, words, &result);
@@ -616,6 +626,7 @@ static const struct verb verbs[] = {
 	{ "artifact", 3, 3, run_artifact, false },
 	{ "keep", 3, 3, run_keep, false },
 	{ "unpack", 3, 3, run_unpack, false },
+	{ "pmu", 2, JOB_WORDS_MAX, run_pmu, false },
 	{ "idle", 1, 1, run_idle, false },
 	{ "exec", 6, JOB_WORDS_MAX, run_exec, false },
 	{ "shell", 1, 1, run_shell, false },
@@ -773,6 +784,9 @@ const char *step_check(char *const words[], int n)
 	why = check_disk(words, n);
 	if (why)
 		return why;
+	for (int i = 1; strcmp(verb->name, "pmu") == 0 && i < n; i++)
+		if (!is_phase(words[i]) || strlen(words[i]) > 39)
+			return "an event of the PMU is up to 39 letters, digits, '_' and '-'";
 	if (strcmp(verb->name, "limit") == 0 && strcmp(words[1], "max") != 0 && !is_number(words[1]))
 		return "a limit is a number of bytes, or max";
 	if (strcmp(verb->name, "fragment") == 0 && (!is_number(words[1]) || !is_number(words[2])))

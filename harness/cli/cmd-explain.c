@@ -88,7 +88,10 @@ static const struct argp argp = {
 	"One boot of each side is repeated with a plugin in QEMU that counts instructions between markers and changes "
 	"nothing that the guest can see; it must give the recorded bytes again. Two cells of one run: name the run "
 	"twice "
-	"and both cells.\n\nExit code: 0 explained, 2 wrong usage or a boot that cannot be repeated, 3 the host "
+	"and both cells. Where that cannot be done (on hardware) it shows what the CPUs' event counters and the "
+	"kernel's "
+	"counted, and shares by perf where the root file systems of both cells have it.\n\nExit code: 0 explained, 2 "
+	"wrong usage or a boot that cannot be repeated, 3 the host "
 	"failed, "
 	"4 the repeated boot is not what was recorded.",
 	NULL,
@@ -108,7 +111,7 @@ static const struct cell_record *find_cell(const struct run *run, const char *id
 static void print(const struct explanation *e, const struct recorded *recorded, const struct memory_splits *memory,
 		  const struct explain_args *a)
 {
-	_cleanup_free_ char *text = NULL, *more = NULL, *counters = NULL;
+	_cleanup_free_ char *text = NULL, *more = NULL, *counters = NULL, *sampled = NULL;
 
 	if (!strcmp(a->format, "json")) {
 		json_t *o = report_explain_json(e, recorded, memory);
@@ -120,15 +123,38 @@ static void print(const struct explanation *e, const struct recorded *recorded, 
 	} else {
 		text = report_explain_text(e, a->all, cli_colour());
 		counters = recorded->why ? report_recorded_text(recorded, cli_colour()) : xstrdup("");
+		sampled = report_sampled_text(recorded, a->all, cli_colour());
 		more = report_memory_text(memory, cli_colour());
 	}
 	fputs(text, stdout);
 	if (counters)
 		fputs(counters, stdout);
+	if (sampled)
+		fputs(sampled, stdout);
 	if (more)
 		fputs(more, stdout);
 	else if (text[0] && text[strlen(text) - 1] != '\n')
 		putchar('\n');
+}
+
+/* perf is asked where it is there. That it fails takes nothing away from what was recorded. */
+static int sample_both(const struct explain_side sides[2], unsigned int boot, struct recorded *recorded,
+		       struct err *err)
+{
+	_cleanup_(host_caps_free) struct host_caps caps = { 0 };
+	struct schedule_options schedule;
+
+	if (!sampled_possible(sides[0].cell) || !sampled_possible(sides[1].cell))
+		return 0;
+	if (host_probe(&caps, err) < 0 || cli_need_qemu(&caps, err) < 0)
+		return -1;
+	schedule = cli_schedule_options(&caps, 1);
+	if (sampled_explain(&sides[0], &sides[1], boot, &schedule, &recorded->sampled, err) == 0)
+		return 0;
+	if (err->kind == ERR_INTERRUPTED)
+		return -1;
+	recorded->no_samples = xstrdup(err->msg);
+	return 0;
 }
 
 /* Two counted boots, unless only memory was asked for or nothing can be counted. */
@@ -143,6 +169,8 @@ static int count_both(const struct explain_side sides[2], const struct explain_a
 		return err_set(err, ERR_CONFIG, "folded stacks are of functions, which only the basis simulated tells");
 	if (uncounted && !a->memory &&
 	    recorded_explain(sides[0].run, sides[0].cell, sides[1].run, sides[1].cell, a->boot, recorded, err) < 0)
+		return -1;
+	if (uncounted && !a->memory && sample_both(sides, a->boot, recorded, err) < 0)
 		return -1;
 	if (a->memory || uncounted) {
 		*ret = explanation_new(&sides[0], &sides[1], a->boot);

@@ -33,24 +33,18 @@ bool recorded_only(const struct cell_record *cell)
 	return !cell->skip && cell->basis != BASIS_SIMULATED;
 }
 
-static bool has_perf(const struct cell_record *cell)
-{
-	for (size_t i = 0; i < cell->n_programs; i++)
-		if (ends_with(cell->programs[i].guest_path, "/perf"))
-			return true;
-	return false;
-}
-
-static char *why_not(const struct cell_record *cell)
+static char *why_not(const struct cell_record *cell, bool perf)
 {
 	return xasprintf(
 		"%s ran on the basis %s, where no boot repeats to the bit, so its instructions cannot be counted "
-		"function by function. Below are the counters that it recorded: they tell which events became "
-		"more, not which function they cost. Functions are told by the same matrix with accel: "
-		"simulated; %s",
+		"function by function. Below are the counters that it recorded, the CPUs' own first, if it has any: "
+		"they tell which events became more, not which function they cost. Functions are told exactly by the "
+		"same matrix with accel: simulated%s",
 		cell->id, basis_names[cell->basis],
-		has_perf(cell) ? "or by perf, which this guest has (granule repro --shell)."
-			       : "this guest has no perf.");
+		perf ? "; perf's samples below are shares, with an error, of a boot of their own."
+		     : ", or as shares by perf: without the package linux-perf in the root file system of both cells "
+		       "there "
+		       "is no perf.");
 }
 
 static double relative(const struct counter_change *c)
@@ -80,7 +74,7 @@ static void add_changes(struct recorded *r, const struct measures *a, const stru
 		const struct measure *x = &a->v[i], *y = measures_find(b, x->name);
 		struct counter_change c = { .unit = x->metric->unit };
 
-		if (!ends_with(x->name, "_per_op") || !y)
+		if (!ends_with(x->name, "_per_op") || !y || pmu_metric(x->name))
 			continue;
 		c.base = stat_mean(x->values, x->n_values);
 		c.other = stat_mean(y->values, y->n_values);
@@ -102,7 +96,9 @@ int recorded_explain(const struct run *base_run, const struct cell_record *base,
 	if (rc == 0)
 		rc = recorded_measures(other_run, other, boot, &b, err);
 	if (rc == 0) {
-		*ret = (struct recorded){ .why = why_not(recorded_only(base) ? base : other) };
+		*ret = (struct recorded){ .why = why_not(recorded_only(base) ? base : other,
+							 sampled_possible(base) && sampled_possible(other)) };
+		pmu_pair(&a, &b, base->page_bytes != other->page_bytes, &ret->pmu);
 		add_changes(ret, &a, &b);
 	}
 	measures_free(&a);
@@ -115,6 +111,9 @@ void recorded_free(struct recorded *r)
 	for (size_t i = 0; i < r->n; i++)
 		free(r->v[i].name);
 	free(r->v);
+	pmu_pair_free(&r->pmu);
+	sampled_free(&r->sampled);
+	free(r->no_samples);
 	free(r->why);
 	*r = (struct recorded){ 0 };
 }

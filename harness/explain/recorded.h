@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What can be said of a boot that cannot be repeated to the bit (on hardware, or several vCPUs): the counters per
- * operation that were recorded. They tell which events became more or fewer, and not which function costs what. */
+/* What can be said of a boot that cannot be repeated to the bit (on hardware, or several vCPUs): what the CPUs' event
+ * counters counted, and the kernel's counters per operation that were recorded. They tell which events became more or
+ * fewer, and not which function costs what. */
 #ifndef GRANULE_EXPLAIN_RECORDED_H
 #define GRANULE_EXPLAIN_RECORDED_H
 
+#include "explain/pmu.h"
+#include "explain/sampled.h"
 #include "store/store.h"
 
 struct counter_change {
@@ -14,6 +17,9 @@ struct counter_change {
 
 struct recorded {
 	char *why;		  /* owned: what these numbers cannot tell, and what would */
+	struct sampled sampled;	  /* functions by perf, where both root file systems have it; else without phases */
+	char *no_samples;	  /* owned: why perf, which is there, has none; or NULL */
+	struct pmu_pair pmu;	  /* without phases: the boots have no such counters */
 	struct counter_change *v; /* owned: per operation and not equal, time first, then the largest relative change */
 	size_t n;
 };

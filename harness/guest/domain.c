@@ -85,7 +85,8 @@ static void put_os(xmlTextWriter *w, const struct domain *d)
 	close_element(w);
 }
 
-/* No <acpi/>: libvirt refuses it without UEFI here, and the guest is described by its device tree. */
+/* No <acpi/>: libvirt refuses it without UEFI here, and the guest is described by its device tree. No <pmu/>: a guest has
+ * one where KVM has (KVM_CAP_ARM_PMU_V3; QEMU's target/arm/kvm*.c), and state='on' would refuse to start where it has not. */
 static void put_features(xmlTextWriter *w)
 {
 	open_element(w, "features");

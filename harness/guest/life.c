@@ -199,8 +199,8 @@ static bool is_prepare(const char *line)
 /* The job for a person: the same guest with nothing run and nothing measured, then a shell. */
 static char *shell_job(const char *job)
 {
-	static const char *const left_out[] = { "watch", "look", "idle",  "sampler", "counter",	 "series",
-						"exec",	 "stop", "probe", "limit",   "artifact", "inspect" };
+	static const char *const left_out[] = { "watch", "look",  "idle",  "sampler",  "counter", "series", "exec",
+						"stop",	 "probe", "limit", "artifact", "inspect", "pmu" };
 	bool services = strstr(job, "\nservice\t");
 	struct text text = { 0 };
 

@@ -92,6 +92,7 @@ static void show(void *ctx, const char *what, double fraction, int eta_s)
 
 static const struct rootfs_maker maker = {
 	.resolve = rootfs_resolve_apt,
+	.jars = rootfs_jars_maven,
 	.fetch = rootfs_fetch_mmdebstrap,
 	.tool = rootfs_guestfs_tool,
 	.image = rootfs_guestfs_image,

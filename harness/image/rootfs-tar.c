@@ -16,7 +16,7 @@
 
 #define HEAD_BYTES (64u << 10)
 #define PAGE_MAX_BYTES (64u << 10)
-#define FILE_MAX_BYTES (16u << 20) /* of one that a recipe brings */
+#define FILE_MAX_BYTES (64u << 20) /* of one that a recipe brings */
 #define OFFENDERS_SHOWN 20
 #define EPOCH 1577836800 /* 2020-01-01, the guests' date; the image has one time for all */
 #define MASTERS "/usr/share/base-passwd/"

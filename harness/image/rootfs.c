@@ -19,7 +19,6 @@
 /* Bump when the way an image is made changes without any of the digested texts changing. */
 #define ROOTFS_SCHEMA "granule-rootfs-1"
 #define META_SCHEMA 1
-#define FROM_MAX (16u << 20)
 
 void rootfs_entry_clear(struct rootfs_entry *e)
 {
@@ -185,19 +184,19 @@ static int inputs_digest(const struct rootfs_recipe *recipe, char ret_hex[SHA256
 		}
 		text_add(&text, "file %s %s\n", f->path, hex);
 	}
+	for (size_t i = 0; i < recipe->n_mavens; i++) {
+		const struct rootfs_maven *maven = &recipe->mavens[i];
+		char hex[SHA256_HEX_SIZE];
+
+		if (sha256_file(maven->pom, hex, err) < 0) {
+			if (err)
+				err->kind = ERR_CONFIG;
+			return err_wrap(err, "maven '%s'", maven->folder);
+		}
+		text_add(&text, "maven %s %s\n", maven->folder, hex);
+	}
 	sha256_bytes(text.s, text.len, ret_hex);
 	return 0;
-}
-
-static void entry_digest(const char *inputs, const struct cache_package *packages, size_t n, const char *tool,
-			 char ret_hex[SHA256_HEX_SIZE])
-{
-	_cleanup_(text_free) struct text text = { 0 };
-
-	text_add(&text, "%s\n%s\n", inputs, tool);
-	for (size_t i = 0; i < n; i++)
-		text_add(&text, "%s %s %s\n", packages[i].name, packages[i].version, packages[i].sha256);
-	sha256_bytes(text.s, text.len, ret_hex);
 }
 
 /* ---- Making */
@@ -213,6 +212,8 @@ struct making {
 	char inputs[SHA256_HEX_SIZE], digest[SHA256_HEX_SIZE];
 	struct cache_package *packages; /* owned */
 	size_t n_packages;
+	struct rootfs_jar *jars; /* owned */
+	size_t n_jars;
 	char *tool, *work, *log, *raw, *tar, *stage; /* owned */
 	struct rootfs_tree tree;
 };
@@ -222,6 +223,7 @@ static void making_clear(struct making *m)
 	if (m->work)
 		remove_tree(m->work, NULL);
 	cache_packages_free(m->packages, m->n_packages);
+	rootfs_jars_free(m->jars, m->n_jars);
 	free(m->own);
 	free(m->tool);
 	free(m->work);
@@ -230,6 +232,25 @@ static void making_clear(struct making *m)
 	free(m->tar);
 	free(m->stage);
 	rootfs_tree_clear(&m->tree);
+}
+
+/* Packages, then jars. */
+static const struct cache_package *each_package(const struct making *m, size_t i)
+{
+	return i < m->n_packages ? &m->packages[i] : &m->jars[i - m->n_packages].package;
+}
+
+static void entry_digest(struct making *m)
+{
+	_cleanup_(text_free) struct text text = { 0 };
+
+	text_add(&text, "%s\n%s\n", m->inputs, m->tool);
+	for (size_t i = 0; i < m->n_packages + m->n_jars; i++) {
+		const struct cache_package *p = each_package(m, i);
+
+		text_add(&text, "%s %s %s\n", p->name, p->version, p->sha256);
+	}
+	sha256_bytes(text.s, text.len, m->digest);
 }
 
 static void say(struct making *m, const char *what)
@@ -250,9 +271,12 @@ static json_t *packages_json(const struct making *m)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < m->n_packages; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", m->packages[i].name, "version",
-						      m->packages[i].version, "sha256", m->packages[i].sha256));
+	for (size_t i = 0; i < m->n_packages + m->n_jars; i++) {
+		const struct cache_package *p = each_package(m, i);
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", p->name, "version", p->version,
+						      "sha256", p->sha256));
+	}
 	return list;
 }
 
@@ -310,6 +334,22 @@ static int make_image(struct making *m, struct err *err)
 	return write_meta(m, image, err) < 0 ? -1 : publish(m, err);
 }
 
+/* For the tree a jar is a file that the recipe brings. */
+static int make_tree(struct making *m, struct err *err)
+{
+	struct rootfs_recipe all = *m->recipe; /* borrows */
+	_cleanup_free_ struct rootfs_file *files = xcalloc(all.n_files + m->n_jars + 1, sizeof(*files));
+
+	if (all.n_files)
+		memcpy(files, all.files, all.n_files * sizeof(*files));
+	for (size_t i = 0; i < m->n_jars; i++)
+		files[all.n_files++] = (struct rootfs_file){ .path = m->jars[i].target,
+							     .from = m->jars[i].from,
+							     .owner = (char *)(uintptr_t) "root" };
+	all.files = files;
+	return rootfs_tar_make(m->raw, m->tar, &all, &m->tree, err);
+}
+
 /* Packages are known and no entry has them. The log survives a failure beside the work folder. */
 static int make(struct making *m, struct err *err)
 {
@@ -322,7 +362,7 @@ static int make(struct making *m, struct err *err)
 	if (m->maker->fetch(m->own, m->recipe, m->packages, m->n_packages, m->raw, m->log, err) < 0)
 		return -1;
 	say(m, "looking at files and programs");
-	if (rootfs_tar_make(m->raw, m->tar, m->recipe, &m->tree, err) < 0)
+	if (make_tree(m, err) < 0)
 		return err_wrap(err, "rootfs %s", m->recipe->name);
 	unlink(m->raw);
 	what = xasprintf("%llu files, %s; %s left out by rule", (unsigned long long)m->tree.files,
@@ -333,13 +373,38 @@ static int make(struct making *m, struct err *err)
 	return make_image(m, err);
 }
 
+/* Two groups may have artifacts of one name. */
+static int check_jars(const struct making *m, struct err *err)
+{
+	for (size_t i = 0; i < m->n_jars; i++) {
+		const struct rootfs_jar *jar = &m->jars[i];
+
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(jar->target, m->jars[j].target))
+				return err_set(err, ERR_CONFIG, "rootfs %s: %s and %s would both be %s",
+					       m->recipe->name, m->jars[j].package.name, jar->package.name,
+					       jar->target);
+		for (size_t j = 0; j < m->recipe->n_files; j++)
+			if (!strcmp(jar->target, m->recipe->files[j].path))
+				return err_set(err, ERR_CONFIG, "rootfs %s: %s is a jar of Maven's and one of 'files'",
+					       m->recipe->name, jar->target);
+	}
+	return 0;
+}
+
 static int resolve(struct making *m, struct err *err)
 {
 	say(m, "asking for packages");
 	if (m->maker->tool(&m->tool, err) < 0 ||
 	    m->maker->resolve(m->own, m->recipe, m->log, &m->packages, &m->n_packages, err) < 0)
 		return -1;
-	entry_digest(m->inputs, m->packages, m->n_packages, m->tool, m->digest);
+	if (m->recipe->n_mavens) {
+		say(m, "asking Maven for jars");
+		if (m->maker->jars(m->own, m->recipe, m->work, m->log, &m->jars, &m->n_jars, err) < 0 ||
+		    check_jars(m, err) < 0)
+			return -1;
+	}
+	entry_digest(m);
 	return 0;
 }
 

@@ -77,6 +77,19 @@ static const struct option_def file_options[] = {
 	  .help = "mode 0755, else 0644" },
 	OPTIONS_END,
 };
+
+#undef FIELD
+#define FIELD(member) .offset = offsetof(struct rootfs_maven, member)
+static const struct option_def maven_options[] = {
+	{ .key = "pom",
+	  .type = OPT_PATH,
+	  FIELD(pom),
+	  .required = true,
+	  .help = "a project beside the recipe, with exact versions; what it depends on at run time comes, with all "
+		  "that "
+		  "that depends on" },
+	OPTIONS_END,
+};
 #undef FIELD
 
 static void user_clear(struct rootfs_user *user)
@@ -91,6 +104,12 @@ static void file_clear(struct rootfs_file *file)
 	free(file->path);
 }
 
+static void maven_clear(struct rootfs_maven *maven)
+{
+	options_free(maven_options, maven);
+	free(maven->folder);
+}
+
 void rootfs_recipe_clear(struct rootfs_recipe *r)
 {
 	options_free(recipe_options, r);
@@ -98,8 +117,11 @@ void rootfs_recipe_clear(struct rootfs_recipe *r)
 		user_clear(&r->users[i]);
 	for (size_t i = 0; i < r->n_files; i++)
 		file_clear(&r->files[i]);
+	for (size_t i = 0; i < r->n_mavens; i++)
+		maven_clear(&r->mavens[i]);
 	free(r->users);
 	free(r->files);
+	free(r->mavens);
 	*r = (struct rootfs_recipe){ 0 };
 }
 
@@ -198,6 +220,19 @@ static int parse_file(const struct source *src, const struct node *key, struct r
 	return 0;
 }
 
+static int parse_maven(const struct source *src, const struct node *key, struct rootfs_recipe *r, struct err *err)
+{
+	_cleanup_free_ char *what = xasprintf("maven '%s'", key->value);
+	struct rootfs_maven *maven;
+
+	if (!absolute_path(key->value))
+		return source_error(src, err, key->at, "jars go to an absolute path in the root, not %s",
+				    QUOTED(key->value));
+	maven = VEC_PUSH(r->mavens, r->n_mavens);
+	maven->folder = xstrdup(key->value);
+	return options_parse(src, key->next, what, key->at, maven_options, maven, err);
+}
+
 /* The sections that are mappings of names. */
 static const struct named {
 	const char *key;
@@ -207,6 +242,7 @@ static const struct named {
 } named[] = {
 	{ "users", user_options, parse_user, "USER: { OPTIONS }, users beside those of base-passwd" },
 	{ "files", file_options, parse_file, "/PATH: { OPTIONS }, files beside those of packages" },
+	{ "maven", maven_options, parse_maven, "/FOLDER: { OPTIONS }, jars that Maven on this host resolves" },
 };
 
 /* The section of @key taken out of @map, so that the table sees only what is its own; NULL: absent. */
@@ -271,6 +307,14 @@ static const struct rootfs_file *find_file(const struct rootfs_recipe *r, const 
 	return NULL;
 }
 
+static const struct rootfs_maven *find_maven(const struct rootfs_recipe *r, const char *folder)
+{
+	for (size_t i = 0; i < r->n_mavens; i++)
+		if (!strcmp(r->mavens[i].folder, folder))
+			return &r->mavens[i];
+	return NULL;
+}
+
 /* @upper's behind those of @lower that it does not have, in the place of @upper. */
 static void merge_list(struct string_list *upper, struct string_list *lower)
 {
@@ -318,6 +362,12 @@ static void merge(struct rootfs_recipe *upper, struct rootfs_recipe *lower)
 		*VEC_PUSH(upper->files, upper->n_files) = lower->files[i];
 		lower->files[i] = (struct rootfs_file){ 0 };
 	}
+	for (size_t i = 0; i < lower->n_mavens; i++) {
+		if (find_maven(upper, lower->mavens[i].folder))
+			continue;
+		*VEC_PUSH(upper->mavens, upper->n_mavens) = lower->mavens[i];
+		lower->mavens[i] = (struct rootfs_maven){ 0 };
+	}
 }
 
 static int by_user(const void *a, const void *b)
@@ -328,6 +378,11 @@ static int by_user(const void *a, const void *b)
 static int by_path(const void *a, const void *b)
 {
 	return strcmp(((const struct rootfs_file *)a)->path, ((const struct rootfs_file *)b)->path);
+}
+
+static int by_folder(const void *a, const void *b)
+{
+	return strcmp(((const struct rootfs_maven *)a)->folder, ((const struct rootfs_maven *)b)->folder);
 }
 
 /* What only the whole can tell. @root: of the recipe itself, for the place. */
@@ -343,6 +398,8 @@ static int check_whole(const struct source *src, struct rootfs_recipe *r, struct
 		qsort(r->users, r->n_users, sizeof(*r->users), by_user);
 	if (r->n_files)
 		qsort(r->files, r->n_files, sizeof(*r->files), by_path);
+	if (r->n_mavens)
+		qsort(r->mavens, r->n_mavens, sizeof(*r->mavens), by_folder);
 	for (size_t i = 0; i < r->n_users; i++)
 		for (size_t j = 0; j < i; j++)
 			if (r->users[i].uid == r->users[j].uid)
@@ -422,6 +479,7 @@ int rootfs_recipe_load(const char *path, const char *layers, struct rootfs_recip
 json_t *rootfs_recipe_json(const struct rootfs_recipe *r)
 {
 	json_t *o = options_json(recipe_options, r), *users = json_object(), *files = json_object();
+	json_t *mavens = json_array();
 
 	/* what they say is in the rest */
 	json_object_del(o, "layers");
@@ -435,6 +493,12 @@ json_t *rootfs_recipe_json(const struct rootfs_recipe *r)
 	}
 	json_object_set_new(o, "users", users);
 	json_object_set_new(o, "files", files);
+	/* only where there are any: recipes without keep their digests */
+	for (size_t i = 0; i < r->n_mavens; i++)
+		json_array_append_new(mavens, json_string(r->mavens[i].folder));
+	if (r->n_mavens)
+		json_object_set(o, "maven", mavens);
+	json_decref(mavens);
 	return o;
 }
 

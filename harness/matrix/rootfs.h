@@ -26,6 +26,11 @@ struct rootfs_file {
 	bool executable; /* 0755 instead of 0644 */
 };
 
+struct rootfs_maven {
+	char *folder; /* owned: absolute, in the root; the jars lie in it as ARTIFACT-VERSION.jar */
+	char *pom;    /* owned: absolute path of the project on this host */
+};
+
 enum rootfs_compress { ROOTFS_PLAIN, ROOTFS_LZ4 };
 
 struct rootfs_recipe {
@@ -40,6 +45,8 @@ struct rootfs_recipe {
 	size_t n_users;
 	struct rootfs_file *files; /* owned */
 	size_t n_files;
+	struct rootfs_maven *mavens; /* owned */
+	size_t n_mavens;
 };
 
 /* Read @path and, from the folder @layers, what it stands on; a layer's lists come first, and what the recipe says of a

@@ -233,6 +233,46 @@ static json_t *split_json(const struct memory_split *s)
 			 "base", s->base, "other", s->other, "change", s->other - s->base, "parts", parts);
 }
 
+static json_t *pmu_json(const struct pmu_pair *pmu)
+{
+	json_t *phases = json_array();
+
+	for (size_t i = 0; i < pmu->n; i++) {
+		const struct pmu_phase *p = &pmu->v[i];
+		json_t *v = json_array();
+
+		for (size_t k = 0; k < p->n; k++)
+			json_array_append_new(v,
+					      json_pack("{s:s, s:s, s:{s:f, s:f}, s:{s:f, s:f}}", "name", p->v[k].name,
+							"label", p->v[k].label, "base", "user", p->v[k].base[PMU_USER],
+							"kernel", p->v[k].base[PMU_KERNEL], "other", "user",
+							p->v[k].other[PMU_USER], "kernel", p->v[k].other[PMU_KERNEL]));
+		json_array_append_new(phases,
+				      json_pack("{s:s, s:s, s:o}", "phase", p->phase, "per", p->per, "events", v));
+	}
+	return json_pack("{s:o, s:f, s:s?}", "phases", phases, "counted", pmu->counted, "lacks", pmu->lacks);
+}
+
+static json_t *sampled_json(const struct sampled *sampled)
+{
+	json_t *phases = json_array();
+
+	for (size_t i = 0; i < sampled->n; i++) {
+		const struct sampled_phase *p = &sampled->v[i];
+		json_t *v = json_array();
+
+		for (size_t k = 0; k < p->n; k++)
+			json_array_append_new(v, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "name", p->v[k].name,
+							   "object", p->v[k].object, "base", p->v[k].base, "other",
+							   p->v[k].other, "change", p->v[k].other - p->v[k].base,
+							   "error", sampled_error(p, &p->v[k])));
+		json_array_append_new(phases, json_pack("{s:s, s:s, s:f, s:f, s:o}", "phase", p->phase, "event",
+							p->event, "base_samples", p->base_samples, "other_samples",
+							p->other_samples, "functions", v));
+	}
+	return phases;
+}
+
 static void set_recorded(json_t *o, const struct recorded *r)
 {
 	json_t *counters = json_array();
@@ -242,6 +282,10 @@ static void set_recorded(json_t *o, const struct recorded *r)
 							  r->v[i].unit, "base", r->v[i].base, "other", r->v[i].other,
 							  "change", r->v[i].other - r->v[i].base));
 	json_object_set_new(o, "not_counted", json_string(r->why));
+	json_object_set_new(o, "pmu", pmu_json(&r->pmu));
+	json_object_set_new(o, "sampled", sampled_json(&r->sampled));
+	if (r->no_samples)
+		json_object_set_new(o, "not_sampled", json_string(r->no_samples));
 	json_object_set_new(o, "counters", counters);
 }
 
@@ -266,6 +310,133 @@ json_t *report_explain_json(const struct explanation *e, const struct recorded *
 
 /* ---- What was recorded */
 
+static const struct table_column pmu_columns[] = {
+	{ "", 38, false }, { "base", 12, true }, { "other", 12, true }, { "change", 14, true }, { NULL, 0, false },
+};
+
+static void add_pmu_line(struct table *table, const char *name, double base, double other)
+{
+	char text[NUMBER_SIZE];
+
+	table_line(table);
+	table_cell(table, 0, name, NULL);
+	table_cell(table, 1, number_text(base, "1", text), NULL);
+	table_cell(table, 2, number_text(other, "1", text), NULL);
+	table_cell(table, 3, base ? change_text(other / base - 1, text) : other ? "from 0" : "0%", NULL);
+}
+
+static void add_pmu_phase(const struct pmu_phase *p, bool colour, struct text *out)
+{
+	struct table *table = table_new(pmu_columns, colour);
+	bool ipc_due = !isnan(pmu_ipc(p, false));
+
+	text_add(out, "\n%s  counted by the CPUs, per %s\n", p->phase, p->per);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct pmu_event *e = &p->v[i];
+
+		add_pmu_line(table, e->label, e->base[PMU_USER] + e->base[PMU_KERNEL],
+			     e->other[PMU_USER] + e->other[PMU_KERNEL]);
+		add_pmu_line(table, "  user", e->base[PMU_USER], e->other[PMU_USER]);
+		add_pmu_line(table, "  kernel", e->base[PMU_KERNEL], e->other[PMU_KERNEL]);
+		if (ipc_due && i == 1) {
+			add_pmu_line(table, "instructions per cycle", pmu_ipc(p, false), pmu_ipc(p, true));
+			ipc_due = false;
+		}
+	}
+	table_finish(table, 2, out);
+}
+
+static void add_pmu(const struct pmu_pair *pmu, bool colour, struct text *out)
+{
+	_cleanup_free_ char *lacks = pmu->lacks && pmu->n ? xasprintf("Not counted: %s.", pmu->lacks) : NULL;
+	_cleanup_free_ char *part =
+		pmu->counted < 1
+			? xasprintf("A guest had its counters for a part of a sample only, at least once (%.0f%% "
+				    "of the time): what they counted then is left out.",
+				    100 * pmu->counted)
+			: NULL;
+
+	for (size_t i = 0; i < pmu->n; i++)
+		add_pmu_phase(&pmu->v[i], colour, out);
+	text_add(out, "\n");
+	if (pmu->n)
+		text_wrap(
+			out, "  ",
+			"Counted from before a sample's program is started until it has ended, of all that runs in the "
+			"guest: its start and end, servers, interrupts and the agent's part are in it.",
+			REPORT_WIDTH);
+	else if (!part)
+		text_wrap(out, "  ",
+			  "The CPUs counted nothing: they are asked on hardware only, and a guest may have no PMU (its "
+			  "notes: granule show RUN CELL BOOT).",
+			  REPORT_WIDTH);
+	if (part)
+		text_wrap(out, "  ", part, REPORT_WIDTH);
+	if (lacks)
+		text_wrap(out, "  ", lacks, REPORT_WIDTH);
+}
+
+static const struct table_column sampled_columns[] = {
+	{ "function", 34, false }, { "in", 16, false },	 { "base", 8, true }, { "other", 8, true },
+	{ "change", 8, true },	   { "error", 8, true }, { NULL, 0, false },
+};
+
+static void add_share(struct table *table, int column, const char *fmt, double share)
+{
+	char text[NUMBER_SIZE];
+
+	snprintf(text, sizeof(text), fmt, 100 * share);
+	table_cell(table, column, text, NULL);
+}
+
+/* What changed by more than its error first: the rest of the table would be noise. */
+static void add_sampled(const struct sampled_phase *p, bool all, bool colour, struct text *out)
+{
+	struct table *table = table_new(sampled_columns, colour);
+	size_t shown = 0;
+
+	text_add(out, "\n%s  sampled by perf on every CPU: %.0f and %.0f samples%s%s, %% of them\n", p->phase,
+		 p->base_samples, p->other_samples, *p->event ? " by " : "", p->event);
+	for (size_t i = 0; i < p->n && (all || shown < SHOWN); i++) {
+		const struct sampled_function *f = &p->v[i];
+
+		if (!all && fabs(f->other - f->base) <= sampled_error(p, f))
+			continue;
+		table_line(table);
+		table_cell(table, 0, f->name, NULL);
+		table_cell(table, 1, f->object, NULL);
+		add_share(table, 2, "%.2f", f->base);
+		add_share(table, 3, "%.2f", f->other);
+		add_share(table, 4, "%+.2f", f->other - f->base);
+		add_share(table, 5, "%.2f", sampled_error(p, f));
+		shown++;
+	}
+	table_finish(table, 2, out);
+	if (!shown)
+		text_add(out, "  no function's share changed by more than its error\n");
+}
+
+char *report_sampled_text(const struct recorded *r, bool all, bool colour)
+{
+	struct text out = { 0 };
+	_cleanup_free_ char *why = r->no_samples ? xasprintf("perf gave no functions: %s", r->no_samples) : NULL;
+
+	for (size_t i = 0; i < r->sampled.n; i++)
+		add_sampled(&r->sampled.v[i], all, colour, &out);
+	if (r->sampled.n)
+		text_wrap(
+			&out, "  ",
+			"Sampled, not counted: of a boot that was made now, with perf beside it, of all that runs in "
+			"the "
+			"guest. The error is that of drawing so many samples (two standard errors of the difference), "
+			"not how boots differ; of some hundred functions a few are beyond it by chance. What a kernel "
+			"without pseudo-NMIs does with interrupts off is charged to whoever switches them on.",
+			REPORT_WIDTH);
+	if (why)
+		text_wrap(&out, "\n  ", why, REPORT_WIDTH);
+	return out.s ? text_steal(&out) : xstrdup("");
+}
+
 char *report_recorded_text(const struct recorded *r, bool colour)
 {
 	static const struct table_column recorded_columns[] = {
@@ -276,6 +447,7 @@ char *report_recorded_text(const struct recorded *r, bool colour)
 	struct text out = { 0 };
 
 	text_wrap(&out, "  ", r->why, REPORT_WIDTH);
+	add_pmu(&r->pmu, colour, &out);
 	text_add(&out, "\n");
 	for (size_t i = 0; i < r->n; i++) {
 		const struct counter_change *c = &r->v[i];

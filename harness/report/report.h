@@ -48,6 +48,8 @@ char *report_explain_folded(const struct explanation *explanation);
 json_t *report_explain_json(const struct explanation *explanation, const struct recorded *recorded,
 			    const struct memory_splits *memory);
 char *report_recorded_text(const struct recorded *recorded, bool colour);
+/* Functions by perf, "" where there are none; owned by the caller. @all: also those within their error. */
+char *report_sampled_text(const struct recorded *recorded, bool all, bool colour);
 char *report_memory_text(const struct memory_splits *memory, bool colour);
 
 /* What a bisection found, and its step: what moved from the parent of the first bad commit to it (NULL where there is

@@ -43,6 +43,14 @@ static const struct counter {
 	{ "pagetables", "/proc/meminfo", "PageTables:" },
 };
 
+/* What the PMU counts on hardware, in turns. By the kernel's names (include/linux/perf/arm_pmuv3.h) of the Arm ARM's
+ * common events: INST_RETIRED 0x08, CPU_CYCLES 0x11, DTLB_WALK 0x34, ITLB_WALK 0x35, L1D_TLB_REFILL 0x05,
+ * L2D_TLB_REFILL 0x2d. Each takes two counters, for user and kernel; a Neoverse N1 has six and one for cycles only. */
+static const char *const pmu_sets[][4] = {
+	{ "inst_retired", "cpu_cycles", "dtlb_walk", NULL },
+	{ "itlb_walk", "l1d_tlb_refill", "l2d_tlb_refill", NULL },
+};
+
 static void add_steps(const struct folio_profile *folio, uint64_t page_bytes, struct text *job)
 {
 	struct folio_step *steps;
@@ -98,6 +106,12 @@ static void add_watched(struct text *job)
 			text_add(job, "\t%s", watched[i].words[w]);
 		text_add(job, "\n");
 	}
+}
+
+static void add_pmu(struct text *job)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pmu_sets); i++)
+		job_line(job, "pmu", pmu_sets[i][0], pmu_sets[i][1], pmu_sets[i][2], NULL);
 }
 
 /* For each phase once more what its first sample ran, behind everything that is measured. */
@@ -226,7 +240,8 @@ static void add_root(const struct cell *cell, struct text *job)
 		job_line(job, "mount", "tmpfs", JOB_DATA_DIR, "mode=755", NULL);
 }
 
-char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image)
+char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image,
+		enum basis basis)
 {
 	uint64_t page_bytes = image->page_bytes;
 	struct folio_profile folio; /* borrows from the cell's */
@@ -243,6 +258,8 @@ char *job_build(const struct cell *cell, const struct trials *trials, const stru
 	else if (cell->storage)
 		storage_steps_after(cell->storage, &job);
 	add_watched(&job);
+	if (basis == BASIS_HARDWARE)
+		add_pmu(&job);
 	if (cell->limit) {
 		snprintf(number, sizeof(number), "%llu", (unsigned long long)cell->limit->bytes);
 		job_line(&job, "limit", cell->limit->bytes ? number : "max", NULL);

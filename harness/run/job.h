@@ -5,11 +5,14 @@
 
 #include "image/image.h"
 #include "matrix/folio.h"
+#include "store/metric.h"
 
 struct preparation;
 
-/* With the line for the root file system of its workload, if that has one. Owned by the caller. */
-char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image);
+/* With the line for the root file system of its workload, if that has one, and on hardware those for the CPU's event
+ * counters. Owned by the caller. */
+char *job_build(const struct cell *cell, const struct trials *trials, const struct kernel_image *image,
+		enum basis basis);
 
 /* The job of the guest that prepares @preparation for @cell, on @image. Owned by the caller. */
 char *job_build_preparation(const struct cell *cell, const struct preparation *preparation,

@@ -349,7 +349,7 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	r->command_line = xasprintf("%s%s%s%s%s%s%s", COMMAND_LINE, words ? " " : "", words ? words : "",
 				    storage ? " " : "", storage ? storage : "", cell->kernel->append ? " " : "",
 				    cell->kernel->append ? cell->kernel->append : "");
-	r->job = job_build(cell, &plan->matrix->trials, image);
+	r->job = job_build(cell, &plan->matrix->trials, image, r->basis);
 	r->work_bytes = cell->workload->type->work_bytes
 				? cell->workload->type->work_bytes(cell->workload->params, image->page_bytes)
 				: 0;

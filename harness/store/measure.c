@@ -77,7 +77,6 @@ struct phase_state *reader_phase(struct reader *r, const char *phase)
 	return p;
 }
 
-/* One event counter of a sample: per operation and per MiB where those are known, else per sample. */
 static void add_per(struct reader *r, const char *name, const char *per, double events, double divisor)
 {
 	char suffix[SUFFIX_SIZE + 16];
@@ -93,7 +92,7 @@ static void add_per(struct reader *r, const char *name, const char *per, double 
 		m->resolution = m->metric->resolution / divisor;
 }
 
-static void add_counter(struct reader *r, const char *name, double events)
+void reader_count(struct reader *r, const char *name, double events)
 {
 	if (r->operations > 0)
 		add_per(r, name, "op", events, r->operations);
@@ -195,13 +194,13 @@ static void vmstat_deltas(struct reader *r, struct span before, struct span afte
 		if (!name_safe(name))
 			continue;
 		strcpy(stpcpy(suffix, "vm."), name);
-		add_counter(r, suffix, now - then);
+		reader_count(r, suffix, now - then);
 		r->out->folios_moved |= starts_with(name, "thp_") && counts_folios(name) && now > then;
 	}
 	if (any_alloc)
-		add_counter(r, "vm.pgalloc", pgalloc);
+		reader_count(r, "vm.pgalloc", pgalloc);
 	if (any_stall)
-		add_counter(r, "vm.allocstall", allocstall);
+		reader_count(r, "vm.allocstall", allocstall);
 }
 
 /* Documentation/block/stat.rst: the 3rd and 7th number are 512-byte sectors read and written. */
@@ -236,7 +235,7 @@ static void disk_deltas(struct reader *r)
 			_cleanup_free_ char *name = xasprintf("disk.%s.%s", disks[i], ways[w]);
 
 			if (now[w] >= then[w])
-				add_counter(r, name, (now[w] - then[w]) * 512);
+				reader_count(r, name, (now[w] - then[w]) * 512);
 		}
 	}
 }
@@ -265,7 +264,7 @@ static void counter_deltas(struct reader *r)
 			continue;
 		r->out->folios_moved |= counts_folios(name) && now > then;
 		if (folio_counter_wanted(name))
-			add_counter(r, name, now - then);
+			reader_count(r, name, now - then);
 	}
 }
 
@@ -376,10 +375,11 @@ static int measure_sample(struct reader *r, struct err *err)
 	reader_add(r, s->phase, "elapsed", (double)(s->end_ns - s->begin_ns));
 	/* the workload's own, of its timed region, are better than those of the whole program */
 	if (!metric_lookup(r->workload->metrics, "faults_per_op"))
-		add_counter(r, "faults", (double)s->faults);
+		reader_count(r, "faults", (double)s->faults);
 	if (halves_measure(r, err) < 0)
 		return err_wrap(err, "%s sample %s", s->phase, s->index);
 	counter_deltas(r);
+	pmu_measure(r);
 	disk_deltas(r);
 	processor_deltas(r);
 	folios_since_idle(r);

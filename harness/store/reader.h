@@ -72,6 +72,8 @@ bool name_safe(const char *s);
 const struct file *file_find(const struct file *files, size_t n, const char *path, bool after);
 /* One value of PHASE.@suffix, a generic metric. */
 void reader_add(struct reader *r, const char *phase, const char *suffix, double value);
+/* @events of a sample, as counter @name: per operation and per MiB where those are known, else per sample. */
+void reader_count(struct reader *r, const char *name, double events);
 struct phase_state *reader_phase(struct reader *r, const char *phase);
 
 /* ---- measure-state.c ---- */
@@ -106,6 +108,10 @@ int halves_load(const char *attempt_dir, struct halves_list *ret, struct err *er
 void halves_free(struct halves_list *list);
 /* The sample's halves per operation; nothing where the boot was not counted. */
 int halves_measure(struct reader *r, struct err *err);
+
+/* ---- measure-pmu.c ---- */
+/* What the CPUs counted in a sample. */
+void pmu_measure(struct reader *r);
 
 /* ---- measure-series.c ---- */
 void series_measure(struct reader *r);

@@ -20,6 +20,7 @@
 #include "agent/fragment.c"
 #include "agent/init.c"
 #include "agent/keep.c"
+#include "agent/pmu.c"
 #include "agent/root.c"
 #include "agent/service.c"
 #include "agent/settings.c"
@@ -459,6 +460,9 @@ static void jobs_that_are_none(void **state)
 		  "job line 4 (module): modules come before all other steps" },
 		{ "job\t1\nmodule\tvirtio\n", "job line 2 (module): a module is an absolute path" },
 		{ "job\t1\n\n", "job line 2 (): not a verb of this agent" },
+		{ "job\t1\npmu\n", "job line 2 (pmu): wrong number of words" },
+		{ "job\t1\npmu\tcpu_cycles\t../type\n",
+		  "job line 2 (pmu): an event of the PMU is up to 39 letters, digits, '_' and '-'" },
 		{ "job\t1\nseries\t0\t5\n",
 		  "job line 2 (series): a series is an interval in ms and a time in s, 1 to 10000 rows" },
 		{ "job\t1\nseries\t1\t11\n",
@@ -505,6 +509,11 @@ static void a_service(void **state)
 	assert_true(record_nth(f, WIRE_ARTIFACT, 1, &r));
 	assert_fields(&r, "note|0|5|kept\n");
 	assert_false(record_nth(f, WIRE_ARTIFACT, 2, &r));
+	/* a JVM's way to say that it was SIGTERM */
+	put(f, "bin/server",
+	    "#!/bin/sh\ntrap 'exit 143' TERM\n: > \"$(dirname $0)/ready\"\nwhile :; do sleep 0.05; done\n", 0755);
+	run(f, "job\t1\nservice\tserver\t15\t5\t/bin/server\nready\tserver\t20\tcommand\t/bin/asks\nstop\tserver\n");
+	assert_end(f, "ok", "");
 }
 
 /* Whatever the outcome, what is still up is stopped and its log comes out. */

@@ -19,6 +19,7 @@
 #include "agent/fragment.c"
 #include "agent/init.c"
 #include "agent/keep.c"
+#include "agent/pmu.c"
 #include "agent/root.c"
 #include "agent/service.c"
 #include "agent/settings.c"

@@ -289,7 +289,8 @@ static void what_cannot_be_a_tree(void **state)
 
 static struct {
 	const char *version; /* of the package that the archive has */
-	const char *bytes;   /* of the image that is made; NULL: it fails */
+	const char *bytes;   /* of the image that is made; NULL: it fails; "tree": what is in the tar */
+	const char *jars[4]; /* that a project depends on */
 	unsigned int resolved, made;
 } world;
 
@@ -333,10 +334,37 @@ static int fake_image(const struct rootfs_making *m, struct err *err)
 	world.made++;
 	if (!world.bytes)
 		return err_set(err, ERR_HOST, "libguestfs: it does not start");
+	if (!strcmp(world.bytes, "tree")) {
+		_cleanup_free_ char *tree = read_tar(m->tar);
+
+		return file_write(m->image, tree, strlen(tree), err);
+	}
 	return file_write(m->image, world.bytes, strlen(world.bytes), err);
 }
 
-static const struct rootfs_maker fake = { fake_resolve, fake_fetch, fake_tool, fake_image };
+static int fake_jars(const char *cache, const struct rootfs_recipe *recipe, const char *work, const char *log,
+		     struct rootfs_jar **ret, size_t *ret_n, struct err *err)
+{
+	struct rootfs_jar *jars = NULL;
+	size_t n = 0;
+
+	(void)cache, (void)log;
+	for (size_t i = 0; world.jars[i]; i++) {
+		struct rootfs_jar *jar = VEC_PUSH(jars, n);
+
+		assert_true(rootfs_parse_jar(world.jars[i], recipe->mavens[0].folder, jar));
+		jar->from = scratch_write(work, "jar", world.jars[i], strlen(world.jars[i]));
+		if (sha256_file(jar->from, jar->package.sha256, err) < 0)
+			fail_msg("%s", err->msg);
+	}
+	*ret = jars;
+	*ret_n = n;
+	return 0;
+}
+
+static const struct rootfs_maker fake = {
+	.resolve = fake_resolve, .jars = fake_jars, .fetch = fake_fetch, .tool = fake_tool, .image = fake_image
+};
 
 static int ensure(const char *dir, const struct rootfs_recipe *recipe, bool refresh, struct rootfs_entry *ret,
 		  struct err *err)
@@ -395,6 +423,69 @@ static void entries_are_kept_and_checked(void **state)
 	assert_int_equal(rootfs_open(cache, b.digest, true, &a, &err), CACHE_INTACT);
 	left = path_join(cache, ROOTFS_DIR "/build");
 	assert_int_equal(rmdir(left), 0); /* it is empty */
+}
+
+static void repository_paths_are_parsed(void **state)
+{
+	static const char *const bad[] = { "", "a.jar", "g/a/1/", "/a/1/a-1.jar", "g/a/1/a-1.pom", "a/1/a-1.jar" };
+	struct rootfs_jar *jar = xcalloc(1, sizeof(*jar));
+
+	(void)state;
+	assert_true(rootfs_parse_jar("org/x/tool-kit/1.0-rc2/tool-kit-1.0-rc2-arm.jar", "/opt/t", jar));
+	assert_string_equal(jar->package.name, "org.x:tool-kit");
+	assert_string_equal(jar->package.version, "1.0-rc2");
+	assert_string_equal(jar->target, "/opt/t/tool-kit-1.0-rc2-arm.jar");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct rootfs_jar none = { 0 };
+
+		if (rootfs_parse_jar(bad[i], "/opt/t", &none))
+			fail_msg("taken: %s", bad[i]);
+	}
+	rootfs_jars_free(jar, 1);
+}
+
+#define WITH_MAVEN RECIPE "maven: { /opt/t: { pom: pom.xml } }\n"
+
+/* Jars are files of the tree, packages of the entry, and part of its digest; the project is part of what leads there. */
+static void jars_are_packages(void **state)
+{
+	_cleanup_(rootfs_entry_clear) struct rootfs_entry a = { 0 }, b = { 0 };
+	_cleanup_(rootfs_recipe_clear) struct rootfs_recipe recipe = { 0 };
+	_cleanup_free_ char *cache = path_join(*state, "jars"), *tree = NULL;
+	struct err err = ERR_INIT;
+
+	world = (__typeof__(world)){ .version = "5.2-1",
+				     .bytes = "tree",
+				     .jars = { "g/a/1/a-1.jar", "g/b/2/b-2.jar" } };
+	free(scratch_write(*state, "pom.xml", "<project/>", 10));
+	parse(*state, WITH_MAVEN, &recipe);
+	if (ensure(cache, &recipe, false, &a, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(a.n_packages, 3);
+	assert_string_equal(a.packages[1].name, "g:a");
+	assert_string_equal(a.packages[2].version, "2");
+	assert_int_equal(file_read(a.path, 4096, &tree, NULL, &err), 0);
+	assert_non_null(strstr(tree, "./opt/t/ 40755 0\n./opt/t/a-1.jar 100644 0 "));
+	assert_non_null(strstr(tree, "./opt/t/b-2.jar 100644 0 g/b/2/b-2.jar\n"));
+	/* another jar of the same project, as a range of versions might bring it */
+	world.jars[1] = "g/b/3/b-3.jar";
+	assert_int_equal(ensure(cache, &recipe, true, &b, &err), 0);
+	assert_string_not_equal(a.digest, b.digest);
+	/* another project is another recipe */
+	free(scratch_write(*state, "pom.xml", "<project>\n", 10));
+	assert_int_equal(rootfs_lookup(cache, &recipe, &b, &err), 0);
+	/* one name for two */
+	world.jars[1] = "other/a/1/a-1.jar";
+	assert_int_equal(ensure(cache, &recipe, true, &b, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFIG);
+	assert_non_null(strstr(err.msg, "g:a and other:a would both be /opt/t/a-1.jar"));
+	/* no project */
+	free(recipe.mavens[0].pom);
+	recipe.mavens[0].pom = path_join(*state, "nowhere.xml");
+	err = (struct err)ERR_INIT;
+	assert_int_equal(ensure(cache, &recipe, false, &b, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFIG);
+	assert_non_null(strstr(err.msg, "maven '/opt/t': "));
 }
 
 /* What failed leaves no entry, and the next try starts afresh. */
@@ -458,6 +549,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tree_is_what_the_recipe_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(offenders_are_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_a_tree, setup, teardown),
+		cmocka_unit_test(repository_paths_are_parsed),
+		cmocka_unit_test_setup_teardown(jars_are_packages, setup, teardown),
 		cmocka_unit_test_setup_teardown(entries_are_kept_and_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(failures_leave_nothing, setup, teardown),
 		cmocka_unit_test(apt_is_understood),

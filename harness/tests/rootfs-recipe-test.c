@@ -83,6 +83,15 @@ static void bad_recipes_are_pointed_at(void **state)
 		  "r.yaml:4:10: file '/etc/x' needs either 'lines' or 'from'" },
 		{ "rootfs: a\nsuite: trixie\npackages: bash\nfiles: { /etc/x: { lines: [a], owner: nosuch } }\n",
 		  "file '/etc/x': there is no user 'nosuch'" },
+		{ "rootfs: a\nsuite: trixie\npackages: bash\nmaven: { opt/x: { pom: p.xml } }\n",
+		  "r.yaml:4:10: jars go to an absolute path in the root, not 'opt/x'\n"
+		  "  maven: { opt/x: { pom: p.xml } }\n           ^" },
+		{ "rootfs: a\nsuite: trixie\npackages: bash\nmaven: { /opt/x: { } }\n",
+		  "r.yaml:4:10: maven '/opt/x': 'pom' is missing" },
+		{ "rootfs: a\nsuite: trixie\npackages: bash\nmaven: { /opt/x: { pon: p.xml } }\n",
+		  "r.yaml:4:20: maven '/opt/x': unknown key 'pon'; did you mean 'pom'?" },
+		{ "rootfs: a\nsuite: trixie\npackages: bash\nmaven: pom.xml\n",
+		  "r.yaml:4:8: 'maven' must be a mapping of names, not 'pom.xml'" },
 		{ "rootfs: a\nsuite: trixie\npackages: &p [bash]\n",
 		  "r.yaml:3:11: anchor '&p': a recipe has no anchors and aliases" },
 		{ "rootfs: a\nsuite: trixie\nlayers: [self]\n", "stands on itself" },
@@ -110,10 +119,11 @@ static void layers_are_below(void **state)
 	put_layer(*state, "low.yaml",
 		  "rootfs: low\nsuite: bookworm\npackages: [a1, b2]\ndrop: [/x]\ncompress: none\n"
 		  "users: { u: { uid: 7 }, v: { uid: 8 } }\nfiles: { /etc/f: { lines: [low] }, /etc/g: { lines: [g] } "
-		  "}\n");
+		  "}\nmaven: { /m/b: { pom: low }, /m/a: { pom: low } }\n");
 	if (load(*state,
 		 "rootfs: top\nlayers: [low]\nsuite: trixie\npackages: [b2, c3]\ndrop: [/y]\n"
-		 "users: { u: { uid: 9, home: /h } }\nfiles: { /etc/f: { lines: [top], owner: v } }\n",
+		 "users: { u: { uid: 9, home: /h } }\nfiles: { /etc/f: { lines: [top], owner: v } }\n"
+		 "maven: { /m/b: { pom: top } }\n",
 		 &r, &err) < 0)
 		fail_msg("%s", err.msg);
 	assert_string_equal(r.suite, "trixie");
@@ -131,6 +141,9 @@ static void layers_are_below(void **state)
 	assert_int_equal(r.n_files, 2);
 	assert_string_equal(r.files[0].lines.v[0], "top");
 	assert_string_equal(r.files[0].owner, "v");
+	assert_int_equal(r.n_mavens, 2);
+	assert_string_equal(r.mavens[0].folder, "/m/a");
+	assert_true(ends_with(r.mavens[1].pom, "/top"));
 }
 
 /* What lies in another folder, or names its layers otherwise, is the same recipe; every word of it counts. */
@@ -144,6 +157,8 @@ static void json_is_canonical(void **state)
 		"rootfs: a\nsuite: trixie\npackages: [bash]\nneeds: [/y]\nusers: { u: { uid: 7 } }\n",
 		"rootfs: a\nsuite: trixie\npackages: [bash]\nneeds: [/x]\nusers: { u: { uid: 8 } }\n",
 		"rootfs: a\nsuite: trixie\npackages: [bash]\nneeds: [/x]\nusers: { u: { uid: 7 } }\nkeep: [/k]\n",
+		"rootfs: a\nsuite: trixie\npackages: [bash]\nneeds: [/x]\nusers: { u: { uid: 7 } }\n"
+		"maven: { /m: { pom: p } }\n",
 	};
 	_cleanup_(rootfs_recipe_clear) struct rootfs_recipe a = { 0 }, b = { 0 };
 	json_t *one, *two;
@@ -172,7 +187,8 @@ static void json_is_canonical(void **state)
 /* What ships can be read. */
 static void shipped_recipes_parse(void **state)
 {
-	static const char *const shipped[] = { "images/rootfs/base.yaml", "workloads/postgresql/rootfs.yaml" };
+	static const char *const shipped[] = { "images/rootfs/base.yaml", "workloads/postgresql/rootfs.yaml",
+					       "workloads/kafka/rootfs.yaml" };
 	_cleanup_free_ char *layers = share_dir("images/rootfs");
 
 	(void)state;
@@ -191,8 +207,9 @@ static void shipped_recipes_parse(void **state)
 
 static void help_names_every_key(void **state)
 {
-	static const char *const keys[] = { "rootfs",	 "layers",   "suite", "packages", "drop", "keep",  "needs",
-					    "unaligned", "compress", "users", "files",	  "uid",  "lines", "from" };
+	static const char *const keys[] = { "rootfs", "layers",	   "suite",    "packages", "drop",  "keep",
+					    "needs",  "unaligned", "compress", "users",	   "files", "uid",
+					    "lines",  "from",	   "maven",    "pom" };
 	_cleanup_free_ char *help = rootfs_recipe_help();
 
 	(void)state;

@@ -53,6 +53,12 @@
  *   look    PATH [WORD...]              the same, but only for the idle and hold snapshots: what is a state and no counter
  *   cache   PATH                        at every hold also look at the folios of the page cache of this file (or glob
  *                                       pattern, expanded then)
+ *   pmu     EVENT...                    a set of CPU events that every sample from here on counts, on all CPUs, of all that
+ *                                       runs, user and kernel apart: FILE agent/pmu in its snapshots. EVENT is a name in
+ *                                       /sys/bus/event_source/devices/NAME/events. With several of these lines the
+ *                                       samples take the sets in turn, by INDEX; a set counts at one time, never in
+ *                                       slices. What the PMU lacks, or has no counter for beside the events before it,
+ *                                       is left out with a NOTE, and a set of which nothing is left is none
  *   idle                                a snapshot now, when = "idle"
  *   sampler                             two snapshots as around a sample with nothing between them: what reading costs.
  *                                       Phase and kind "sampler"; its EXEC record's usage is the agent's own
@@ -89,7 +95,8 @@
  *                                       wait until something listens at a socket of the root or a TCP port, or the
  *                                       command, run again and again in the cgroup "ready", exits with 0
  *   stop    NAME                        SIGNAL, and STOP_S later SIGKILL; then an EXEC record of phase NAME and kind
- *                                       "service". Anything but exit 0, or dying of SIGNAL, is workload-failed
+ *                                       "service". Anything but exit 0, exit 128 + SIGNAL (a JVM), or dying of SIGNAL, is
+ *                                       workload-failed
  *   inspect PHASE NAME                  a snapshot of the service NAME now, as that of a hold of PHASE: its cgroup, its
  *                                       processes' status and smaps_rollup
  *   artifact NAME PATH                  a file that is brought out at the end of the job, whatever its outcome

@@ -57,7 +57,12 @@ enum wire_type {
 	 * "KIND ORDER FOLIOS PAGES UNALIGNED PARTIAL CONTPTE" each; KIND anon, shmem, file (mapped by the phase's
 	 * processes) or cache (the page cache of their open files and of the job's), PAGES of these folios are mapped
 	 * (in core), UNALIGNED folios lie at an address that is no multiple of their size, PARTIAL folios are mapped in
-	 * part, CONTPTE pages lie in whole blocks that the MMU can join. Example:
+	 * part, CONTPTE pages lie in whole blocks that the MMU can join. "agent/pmu" (around a sample, where the job has
+	 * pmu lines) is what the CPUs' counters were right before and after the sample: a line "EVENT HALF VALUE ENABLED
+	 * RUNNING" each; HALF user, kernel; VALUE summed over CPUs, since the beginning of the job; ENABLED, RUNNING ns
+	 * summed the same way. Differing between before and after, they say that the counters were not the guest's all
+	 * the time. No content: on some CPU the counters were taken by somebody else. Example line:
+	 * "inst_retired kernel 17180112 40213408 40213408". Example:
 	 * ("page_fault1","sample","0","after","/proc/vmstat","nr_free_pages 46411\n...") */
 	WIRE_FILE = 4,
 	/* phase, kind, index, begin_ns, end_ns, status, minflt, majflt, nvcsw, nivcsw, user_us, system_us, output:

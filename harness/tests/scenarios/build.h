@@ -5,6 +5,7 @@
 #define GRANULE_TESTS_SCENARIOS_BUILD_H
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -52,6 +53,8 @@ struct story {
 	unsigned long long idle_free_kib, vmpte_kib, faults;
 	unsigned long long folio_allocs; /* of 128K folios in each sample */
 	const char *end, *reason;	 /* "ok", "" */
+	/* agent/pmu before and after each sample, two for each: NULL: none at all; "": absent */
+	const char *const *pmu;
 };
 
 static void story_snapshot(struct stream *s, const char *phase, const char *kind, const char *index, const char *when,
@@ -78,6 +81,11 @@ static void story_snapshot(struct stream *s, const char *phase, const char *kind
 	stream_put(s, WIRE_FILE, phase, kind, index, when, path, count, NULL);
 	/* absent is not zero */
 	stream_put(s, WIRE_FILE, phase, kind, index, when, fallback, NULL);
+	if (story->pmu && !strcmp(kind, "sample")) {
+		const char *lines = story->pmu[2 * atoi(index) + !strcmp(when, "after")];
+
+		stream_put(s, WIRE_FILE, phase, kind, index, when, "agent/pmu", *lines ? lines : NULL, NULL);
+	}
 }
 
 static void story_exec(struct stream *s, const struct story *story, const char *kind, const char *index,

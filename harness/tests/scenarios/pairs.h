@@ -13,6 +13,7 @@ static const char wis_pattern[] = "tasks 1\noperations %llu\nop_bytes %llu\nbyte
 struct numbers {
 	unsigned long long page, insns, spread, folio_allocs, peak;
 	unsigned int boots;
+	const char *const *pmu; /* of each boot: struct story's */
 };
 
 UNUSED static struct cell_record numbers_cell(const char *kernel, const char *folio, const struct numbers *n)
@@ -40,6 +41,7 @@ UNUSED static void numbers_boot(const char *dir, const struct cell_record *cell,
 				     .faults = ops,
 				     .folio_allocs = n->folio_allocs,
 				     .peak = n->peak,
+				     .pmu = n->pmu,
 				     .vmpte_kib = n->page / 1024 * (n->page == 4096 ? 66 : 2) };
 	struct stream s = story_stream(&story);
 
