@@ -327,7 +327,7 @@ static void add_processor(struct reader *r, const char *who, double us)
 	if (strlen(who) > PHASE_MAX)
 		return;
 	snprintf(name, sizeof(name), "%s_in.%s", insns ? "insns" : "ns", who);
-	add_counter(r, name, insns ? ns / SIMULATED_NS_PER_INSN : ns);
+	reader_count(r, name, insns ? ns / SIMULATED_NS_PER_INSN : ns);
 }
 
 /* Who had the processor while the sample ran: the services that the job watches, and the sample's own program. The
