@@ -110,8 +110,7 @@ static void steps_are_what_was_asked(void **state)
 static void preparation_is_shared(void **state)
 {
 	_cleanup_free_ char *a = preparation_of(""),
-			    *b = workload_job(
-				    "ceph",
+			    *b = preparation_of(
 				    "objects: 7, osd_memory_target: 2G, tcmalloc_page: 8K, settings: [bdev_aio=false]");
 
 	(void)state;
