@@ -10,19 +10,16 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "tests/workload.h"
 #include "workloads/ceph/answers.h"
 
 static char *output(const char *version, const char *name)
 {
-	_cleanup_free_ char *path = xasprintf("workloads/ceph/outputs/%s/%s", version, name);
-	char *text = NULL;
+	_cleanup_free_ char *path = xasprintf("ceph/outputs/%s/%s", version, name);
 
-	if (file_read(path, 1 << 20, &text, NULL, NULL) < 0)
-		fail_msg("cannot read %s", path);
-	return text;
+	return recorded_output(path);
 }
 
 /* ---- rados bench. As the files say it. */

@@ -17,16 +17,7 @@ int asok_main(int argc, char **argv);
 #include "base/fs.h"
 #include "base/mem.h"
 #include "tests/pipeline.h"
-
-static char *recorded(const char *name)
-{
-	_cleanup_free_ char *path = xasprintf("workloads/ceph/outputs/%s", name);
-	char *text = NULL;
-
-	if (file_read(path, 1 << 20, &text, NULL, NULL) < 0)
-		fail_msg("cannot read %s", path);
-	return text;
-}
+#include "tests/workload.h"
 
 static void values_are_found(void **state)
 {
@@ -81,7 +72,7 @@ static void what_is_no_json_is_refused(void **state)
 	assert_false(holds(deep, "0=1"));
 	/* cut anywhere it is none */
 	{
-		_cleanup_free_ char *whole = recorded("18/pgs.json");
+		_cleanup_free_ char *whole = recorded_output("ceph/outputs/18/pgs.json");
 
 		whole[strlen(whole) - 1] = '\0'; /* the newline */
 		for (size_t len = strlen(whole) - 1; len > strlen(whole) - 300; len--) {
@@ -99,22 +90,22 @@ static void recorded_answers(void **state)
 	static const struct {
 		const char *name, *condition;
 	} cases[] = {
-		{ "18/mon-status.json", "state=leader" },
-		{ "20/mon-status.json", "state=leader" },
-		{ "18/mon-status.json", "quorum.0=0" },
-		{ "18/mon-status.json", "monmap.mons.0.name=a" },
-		{ "18/osd-status.json", "state=active" },
-		{ "18/osd-status.json", "num_pgs=8" },
-		{ "20/osd-status.json", "num_pgs=8" },
-		{ "18/pgs.json", "pgs~8" },
-		{ "18/pgs.json", "pgs.7.history.0.epoch=5" },
-		{ "20/pgs.json", "pgs~8" },
-		{ "20/pgs.json", "pgs.0.currently=Started/Primary/Active/Clean" },
+		{ "ceph/outputs/18/mon-status.json", "state=leader" },
+		{ "ceph/outputs/20/mon-status.json", "state=leader" },
+		{ "ceph/outputs/18/mon-status.json", "quorum.0=0" },
+		{ "ceph/outputs/18/mon-status.json", "monmap.mons.0.name=a" },
+		{ "ceph/outputs/18/osd-status.json", "state=active" },
+		{ "ceph/outputs/18/osd-status.json", "num_pgs=8" },
+		{ "ceph/outputs/20/osd-status.json", "num_pgs=8" },
+		{ "ceph/outputs/18/pgs.json", "pgs~8" },
+		{ "ceph/outputs/18/pgs.json", "pgs.7.history.0.epoch=5" },
+		{ "ceph/outputs/20/pgs.json", "pgs~8" },
+		{ "ceph/outputs/20/pgs.json", "pgs.0.currently=Started/Primary/Active/Clean" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_free_ char *text = recorded(cases[i].name);
+		_cleanup_free_ char *text = recorded_output(cases[i].name);
 
 		if (!holds(text, cases[i].condition))
 			fail_msg("%s: %s: %s", cases[i].name, cases[i].condition, trouble);

@@ -9,21 +9,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/fs.h"
 #include "base/mem.h"
+#include "tests/workload.h"
 #include "workloads/ceph/ceph.h"
-
-#define HEAD                                                                                                           \
-	"matrix: m\nkernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, config: full } }\n"          \
-	"workloads:\n  c: { ceph: {"
-
-static struct matrix *parse(const char *options, struct err *err)
-{
-	_cleanup_free_ char *text = xasprintf(HEAD "%s} }\ntrials: { warmups: 1, samples: 2 }\n", options);
-	struct matrix *m = NULL;
-
-	return matrix_parse(text, "m.yaml", &m, err) < 0 ? NULL : m;
-}
 
 static void bad_parameters(void **state)
 {
@@ -50,7 +38,7 @@ static void bad_parameters(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct err err = ERR_INIT;
 
-		if (parse(cases[i].options, &err))
+		if (workload_matrix("ceph", cases[i].options, &err))
 			fail_msg("taken: %s", cases[i].options);
 		assert_int_equal(err.kind, ERR_CONFIG);
 		if (!strstr(err.msg, cases[i].says) || !strstr(err.msg, "m.yaml:4:"))
@@ -58,72 +46,60 @@ static void bad_parameters(void **state)
 	}
 }
 
-/* The cell's steps; @preparing: those of the guest that prepares. */
-static char *job_of(const char *options, bool preparing)
+static char *preparation_of(const char *options)
 {
 	const struct preparing p = { 65536, 1 << 30 };
 	struct err err = ERR_INIT;
-	struct matrix *m = parse(options, &err);
-	const struct workload *type;
+	struct matrix *m = workload_matrix("ceph", options, &err);
 	struct text job = { 0 };
 
 	if (!m)
 		fail_msg("%s", err.msg);
-	type = m->workloads[0].type;
-	if (preparing)
-		type->preparations[0].steps(m->workloads[0].params, &p, &job);
-	else
-		type->steps(m->workloads[0].params, &m->trials, 65536, &job);
+	m->workloads[0].type->preparations[0].steps(m->workloads[0].params, &p, &job);
 	matrix_free(m);
 	return text_steal(&job);
 }
 
-static unsigned int count(const char *text, const char *word)
-{
-	unsigned int n = 0;
-
-	for (const char *p = text; (p = strstr(p, word)); p++)
-		n++;
-	return n;
-}
-
 static void steps_are_what_was_asked(void **state)
 {
-	_cleanup_free_ char *plain = job_of("", false), *bare = job_of("memory_objects: 0, tests: [write]", false);
-	_cleanup_free_ char *more =
-		job_of("tests: [write, rand], objects: 70, object_size: 64K, block_size: 4K, threads: 8, rand_seconds: "
-		       "3, rounds: 5, "
-		       "osd_memory_target: 2G, bluefs_buffered_io: no, tcmalloc_page: 8K, tcmalloc_release_rate: 10, "
-		       "memory_objects: 30, memory_object_size: 4M, settings: [osd_memory_target=1, bdev_aio=false]",
-		       false);
+	_cleanup_free_ char *plain = workload_job("ceph", ""),
+			    *bare = workload_job("ceph", "memory_objects: 0, tests: [write]");
+	_cleanup_free_ char *more = workload_job(
+		"ceph",
+		"tests: [write, rand], objects: 70, object_size: 64K, block_size: 4K, threads: 8, rand_seconds: "
+		"3, rounds: 5, "
+		"osd_memory_target: 2G, bluefs_buffered_io: no, tcmalloc_page: 8K, tcmalloc_release_rate: 10, "
+		"memory_objects: 30, memory_object_size: 4M, settings: [osd_memory_target=1, bdev_aio=false]");
 
 	(void)state;
 	/* N, then three times as many; each read, and again when all that is free was given back */
-	assert_int_equal(count(plain, "\twrite\t-t\t4\t-b\t4096\t--max-objects\t1000\t--no-cleanup\t--format=json"), 4);
-	assert_int_equal(count(plain, "\t--max-objects\t3000\t--no-cleanup"), 1);
-	assert_int_equal(count(plain, "inspect\tn-osd\tosd"), 1);
-	assert_int_equal(count(plain, "inspect\t4n-mon\tmon"), 1);
+	assert_int_equal(
+		occurrences(plain, "\twrite\t-t\t4\t-b\t4096\t--max-objects\t1000\t--no-cleanup\t--format=json"), 4);
+	assert_int_equal(occurrences(plain, "\t--max-objects\t3000\t--no-cleanup"), 1);
+	assert_int_equal(occurrences(plain, "inspect\tn-osd\tosd"), 1);
+	assert_int_equal(occurrences(plain, "inspect\t4n-mon\tmon"), 1);
 	assert_true(strstr(plain, "\tcache drop\n") < strstr(plain, "inspect\treleased-osd\tosd"));
 	assert_true(strstr(plain, "\"heapcmd\": \"release\"") < strstr(plain, "inspect\treleased-osd\tosd"));
-	assert_int_equal(count(plain, "\nexec\twrite\twarmup\t"), 1);
-	assert_int_equal(count(plain, "\nexec\twrite\tsample\t"), 2);
-	assert_int_equal(count(plain, "\nexec\tseq\tsample\t"), 2);
+	assert_int_equal(occurrences(plain, "\nexec\twrite\twarmup\t"), 1);
+	assert_int_equal(occurrences(plain, "\nexec\twrite\tsample\t"), 2);
+	assert_int_equal(occurrences(plain, "\nexec\tseq\tsample\t"), 2);
 	assert_null(strstr(plain, "/usr/bin/env\t"));
 	assert_null(strstr(plain, "round-0"));
-	assert_true(ends_with(plain, "stop\tosd\nstop\tmon\n"));
+	assert_true(text_ends(plain, "stop\tosd\nstop\tmon\n"));
 
 	assert_null(strstr(bare, "inspect"));
-	assert_int_equal(count(bare, "--max-objects"), 3);
+	assert_int_equal(occurrences(bare, "--max-objects"), 3);
 
-	assert_int_equal(count(more, "\twrite\t-t\t8\t-b\t4096\t-O\t65536\t--max-objects\t70\t--no-cleanup"), 3);
+	assert_int_equal(occurrences(more, "\twrite\t-t\t8\t-b\t4096\t-O\t65536\t--max-objects\t70\t--no-cleanup"), 3);
 	/* what a round writes it deletes */
-	assert_int_equal(count(more, "\t-O\t65536\t--max-objects\t70\t--format=json"), 5);
-	assert_int_equal(count(more, "\tround-4/heap\t"), 1);
-	assert_int_equal(count(more, "\tbench\t3\trand\t-t\t8\t"), 3);
-	assert_int_equal(count(more, "\t-b\t4194304\t--max-objects\t90\t"), 1);
+	assert_int_equal(occurrences(more, "\t-O\t65536\t--max-objects\t70\t--format=json"), 5);
+	assert_int_equal(occurrences(more, "\tround-4/heap\t"), 1);
+	assert_int_equal(occurrences(more, "\tbench\t3\trand\t-t\t8\t"), 3);
+	assert_int_equal(occurrences(more, "\t-b\t4194304\t--max-objects\t90\t"), 1);
 	assert_int_equal(
-		count(more,
-		      "\t/usr/bin/env\tTCMALLOC_OVERRIDE_PAGESIZE=8192\tTCMALLOC_RELEASE_RATE=10\t/usr/bin/ceph-"),
+		occurrences(
+			more,
+			"\t/usr/bin/env\tTCMALLOC_OVERRIDE_PAGESIZE=8192\tTCMALLOC_RELEASE_RATE=10\t/usr/bin/ceph-"),
 		2);
 	assert_non_null(strstr(more,
 			       "\t--osd_memory_target=2147483648\t--bluefs_buffered_io=false\t--osd_memory_target=1\t"
@@ -133,39 +109,15 @@ static void steps_are_what_was_asked(void **state)
 /* What only cells differ in leaves the prepared cluster alone; nothing in it asks for Python. */
 static void preparation_is_shared(void **state)
 {
-	_cleanup_free_ char *a = job_of("", true),
-			    *b = job_of(
-				    "objects: 7, osd_memory_target: 2G, tcmalloc_page: 8K, settings: [bdev_aio=false]",
-				    true);
+	_cleanup_free_ char *a = preparation_of(""),
+			    *b = preparation_of(
+				    "objects: 7, osd_memory_target: 2G, tcmalloc_page: 8K, settings: [bdev_aio=false]");
 
 	(void)state;
 	assert_string_equal(a, b);
-	assert_int_equal(count(a, "\nkeep\t"), 2);
+	assert_int_equal(occurrences(a, "\nkeep\t"), 2);
 	assert_true(strstr(a, "\nstop\tnew-mon\n") < strstr(a, "\nkeep\t"));
 	assert_null(strstr(a, "/usr/bin/ceph\t"));
-}
-
-/* Beside this file. */
-static char *recorded(const char *name)
-{
-	const char *tests = strstr(__FILE__, "harness/tests/");
-	_cleanup_free_ char *path =
-		xasprintf("%.*sworkloads/ceph/outputs/%s", tests ? (int)(tests - __FILE__) : 0, __FILE__, name);
-	struct err err = ERR_INIT;
-	char *text = NULL;
-
-	if (file_read(path, 1 << 20, &text, NULL, &err) < 0)
-		fail_msg("%s", err.msg);
-	return text;
-}
-
-static double value(const struct measures *m, const char *name)
-{
-	const struct measure *found = measures_find(m, name);
-
-	if (!found)
-		fail_msg("no metric %s", name);
-	return found->values[0];
 }
 
 static void assert_near(double got, double want)
@@ -179,7 +131,8 @@ static const struct measure_context simulated = { 65536, 1, BASIS_SIMULATED };
 static void outputs_become_metrics(void **state)
 {
 	const struct measure_context hardware = { 65536, 1, BASIS_HARDWARE };
-	_cleanup_free_ char *output = recorded("18/write-blocks.txt"), *none = recorded("18/no-pool.txt");
+	_cleanup_free_ char *output = recorded_output("ceph/outputs/18/write-blocks.txt"),
+			    *none = recorded_output("ceph/outputs/18/no-pool.txt");
 	struct measures a = { 0 }, b = { 0 };
 	struct err err = ERR_INIT;
 	double operations, bytes,
@@ -193,12 +146,12 @@ static void outputs_become_metrics(void **state)
 	assert_true(operations == 0 && bytes == 0);
 	assert_int_equal(ceph_measure(&simulated, "write", output, &a, &err), 0);
 	assert_int_equal(ceph_measure(&hardware, "write", output, &b, &err), 0);
-	assert_near(value(&a, "write.insns_per_op"), s * 1e9 / 1600 / 2);
-	assert_near(value(&b, "write.ns_per_op"), s * 1e9 / 1600);
-	assert_near(value(&a, "write.iops"), 1600 / s);
+	assert_near(measured(&a, "write.insns_per_op"), s * 1e9 / 1600 / 2);
+	assert_near(measured(&b, "write.ns_per_op"), s * 1e9 / 1600);
+	assert_near(measured(&a, "write.iops"), 1600 / s);
 	assert_null(measures_find(&a, "write.ns_per_op"));
 	assert_null(measures_find(&b, "write.insns_per_op"));
-	assert_near(value(&a, "write.latency.max"), 24.204);
+	assert_near(measured(&a, "write.latency.max"), 24.204);
 	assert_int_equal(ceph_measure(&simulated, "write", none, &a, &err), -1);
 	assert_int_equal(err.kind, ERR_GUEST);
 	measures_free(&a);
@@ -216,7 +169,7 @@ static void add_artifact(struct artifact_list *list, const char *name, const cha
 /* A monitor's and an OSD's memory at three points, four rounds. */
 static void readings_become_metrics(void **state)
 {
-	_cleanup_free_ char *text = recorded("18/readings");
+	_cleanup_free_ char *text = recorded_output("ceph/outputs/18/readings");
 	struct artifact_list artifacts = { 0 };
 	struct measures m = { 0 };
 	struct err err = ERR_INIT;
@@ -226,26 +179,26 @@ static void readings_become_metrics(void **state)
 	add_artifact(&artifacts, CEPH_READINGS, text);
 	if (ceph_brought(&simulated, &artifacts, &m, &err) < 0)
 		fail_msg("%s", err.msg);
-	assert_true(value(&m, "4n-osd.mempool.total") > value(&m, "n-osd.mempool.total"));
-	assert_true(value(&m, "released-osd.mempool.total") < value(&m, "n-osd.mempool.total"));
-	assert_near(value(&m, "n-osd.heap.page"), 8192);
-	assert_near(value(&m, "start.mon"), 34310.597342322);
-	assert_near(value(&m, "start.osd"), 34310.600713038);
+	assert_true(measured(&m, "4n-osd.mempool.total") > measured(&m, "n-osd.mempool.total"));
+	assert_true(measured(&m, "released-osd.mempool.total") < measured(&m, "n-osd.mempool.total"));
+	assert_near(measured(&m, "n-osd.heap.page"), 8192);
+	assert_near(measured(&m, "start.mon"), 34310.597342322);
+	assert_near(measured(&m, "start.osd"), 34310.600713038);
 	assert_null(measures_find(&m, "round-0.heap.in_use"));
 	/* the monitor's cache is another */
 	assert_null(measures_find(&m, "n-mon.cache.target"));
-	assert_near(value(&m, "n-osd.cache.target"), 4294967296);
+	assert_near(measured(&m, "n-osd.cache.target"), 4294967296);
 
 	/* what the agent reads of the processes: 40 MiB more than at N */
-	grown = value(&m, "4n-osd.mempool.total") - value(&m, "n-osd.mempool.total");
+	grown = measured(&m, "4n-osd.mempool.total") - measured(&m, "n-osd.mempool.total");
 	assert_true(grown > 1 << 20);
 	measures_add(&m, &simulated, (const struct metric[]){ { .pattern = "process.rss" }, { NULL } }, "n-osd",
 		     "process.rss", 100 << 20);
 	measures_add(&m, &simulated, (const struct metric[]){ { .pattern = "process.rss" }, { NULL } }, "4n-osd",
 		     "process.rss", 140 << 20);
 	ceph_derive(&simulated, &m);
-	assert_near(value(&m, "osd.rss_per_mempool_byte"), (40 << 20) / grown);
-	assert_near(value(&m, "n-osd.rss_of_mempools"), (100 << 20) / value(&m, "n-osd.mempool.total"));
+	assert_near(measured(&m, "osd.rss_per_mempool_byte"), (40 << 20) / grown);
+	assert_near(measured(&m, "n-osd.rss_of_mempools"), (100 << 20) / measured(&m, "n-osd.mempool.total"));
 	/* nobody read the monitor's, and its mempools do not grow */
 	assert_null(measures_find(&m, "mon.rss_per_mempool_byte"));
 	measures_free(&m);
@@ -285,8 +238,8 @@ static void growth_is_a_slope(void **state)
 	}
 	if (ceph_brought(&simulated, &artifacts, &m, &err) < 0)
 		fail_msg("%s", err.msg);
-	assert_near(value(&m, "osd.growth_per_round.in_use"), 10 << 20);
-	assert_near(value(&m, "osd.growth_per_round.heap"), 10 << 20);
+	assert_near(measured(&m, "osd.growth_per_round.in_use"), 10 << 20);
+	assert_near(measured(&m, "osd.growth_per_round.heap"), 10 << 20);
 	assert_null(measures_find(&m, "osd.growth_per_round.mempool"));
 	measures_free(&m);
 	artifacts_free(&artifacts);
@@ -295,7 +248,7 @@ static void growth_is_a_slope(void **state)
 static void device_bytes_become_amplification(void **state)
 {
 	static const struct metric generic[] = { { .pattern = "disk.*" }, { NULL } };
-	_cleanup_free_ char *output = recorded("18/write.txt");
+	_cleanup_free_ char *output = recorded_output("ceph/outputs/18/write.txt");
 	struct measures m = { 0 };
 	struct err err = ERR_INIT;
 
@@ -303,7 +256,7 @@ static void device_bytes_become_amplification(void **state)
 	assert_int_equal(ceph_measure(&simulated, "write", output, &m, &err), 0);
 	measures_add(&m, &simulated, generic, "write", "disk.storage.written_per_op", 3 * 4096);
 	ceph_derive(&simulated, &m);
-	assert_near(value(&m, "write.write_amplification"), 3);
+	assert_near(measured(&m, "write.write_amplification"), 3);
 	measures_free(&m);
 }
 
@@ -327,7 +280,7 @@ static void trouble_is_found(void **state)
 		  NULL },
 		{ "other.log", "*** Caught signal (Aborted) **\n", NULL },
 	};
-	_cleanup_free_ char *killed = recorded("18/osd-killed.log"), *got = NULL;
+	_cleanup_free_ char *killed = recorded_output("ceph/outputs/18/osd-killed.log"), *got = NULL;
 	struct artifact_list list = { 0 };
 
 	(void)state;
@@ -349,7 +302,7 @@ static void trouble_is_found(void **state)
 	list = (struct artifact_list){ 0 };
 	free(killed);
 	free(got);
-	killed = recorded("20/osd-killed.log");
+	killed = recorded_output("ceph/outputs/20/osd-killed.log");
 	add_artifact(&list, "osd.log", killed);
 	got = ceph_trouble(&list);
 	assert_true(starts_with(got, "osd.log: *** Caught signal (Segmentation fault) ** in thread "));
