@@ -159,7 +159,7 @@ void pagesize_parse(const char *log, struct jvm_pages *ret)
 	for (char *line; (line = take_line(&log, &whole)); free(line)) {
 		if (strstr(line, "] Heap:"))
 			ret->heap_bytes = page_of(line);
-		else if (!ret->code_bytes && strstr(line, "] CodeHeap '"))
+		else if (!ret->code_bytes && (strstr(line, "] CodeHeap '") || strstr(line, "] CodeCache:")))
 			ret->code_bytes = page_of(line);
 	}
 }
