@@ -53,6 +53,9 @@ static void runs_twice_the_same(void **state)
 	assert_int_equal(a.outcome, OUTCOME_OK);
 	assert_string_equal(a.sha256, b.sha256);
 	assert_true(measured(&m, "produce.insns_per_record") > 1000);
+	/* both worked, and neither did it all */
+	assert_true(measured(&m, "produce.insns_in.kafka_per_op") > 1000);
+	assert_true(measured(&m, "produce.insns_in.client_per_op") > 1000);
 	/* a consumer that found its records in the page cache would read nothing; each is 1 KiB and more on the disk */
 	assert_true(measured(&m, "produce.operations") == 1000);
 	assert_true(measured(&m, "consume_cold.disk.storage.read_per_op") > 1000);
