@@ -16,22 +16,17 @@
 
 static int setup(void **state)
 {
-	return guest_root_setup(state, "kafka");
+	static struct workload_fixture f;
+
+	workload_fixture_make(&f, "kafka");
+	*state = &f;
+	return 0;
 }
 
-/* A matrix of one cell, seed and sample, without a warm-up, with @options of the workload and @more sections; its
- * directory, owned by the caller. */
-static char *run_kafka(const struct guest_fixture *f, const char *name, const char *options, const char *more,
-		       int want_rc)
+static int teardown(void **state)
 {
-	_cleanup_free_ char *text =
-		xasprintf("matrix: m\nguest: { memory: 3GiB, accel: simulated, timeout: %d }\n"
-			  "kernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, config: full } }\n"
-			  "workloads: { k: { kafka: { %s } } }\n"
-			  "trials: { seeds: 1, warmups: 0, samples: 1 }\n%s",
-			  RUN_S, options, more);
-
-	return matrix_run(f->dir, name, text, RUN_S, want_rc);
+	workload_fixture_clear(*state);
+	return 0;
 }
 
 #define PLAIN "gc: serial, jit: c1"
@@ -41,16 +36,16 @@ static char *run_kafka(const struct guest_fixture *f, const char *name, const ch
 
 static void runs_twice_the_same(void **state)
 {
-	struct guest_fixture *f = *state;
+	struct workload_fixture *f = *state;
 	_cleanup_(boot_result_free) struct boot_result a = { 0 }, b = { 0 };
 	_cleanup_free_ char *one = NULL, *two = NULL, *log = NULL;
 	struct measures m = { 0 };
 
 	REQUIRE_GUESTS(f);
-	one = run_kafka(f, "one", COLD, EXT4, 0);
-	two = run_kafka(f, "two", COLD, EXT4, 0);
-	first_boot(one, &a, &m);
-	first_boot(two, &b, NULL);
+	one = guest_run_one(f, "one", COLD, EXT4, 0, RUN_S);
+	two = guest_run_one(f, "two", COLD, EXT4, 0, RUN_S);
+	guest_read_one(one, &a, &m);
+	guest_read_one(two, &b, NULL);
 	assert_int_equal(a.outcome, OUTCOME_OK);
 	assert_string_equal(a.sha256, b.sha256);
 	assert_true(measured(&m, "produce.insns_per_record") > 1000);
@@ -68,7 +63,7 @@ static void runs_twice_the_same(void **state)
 	assert_true(measured(&m, "produce.stacks.per_thread") >= 65536);
 	assert_true(measured(&m, "broker.cds.mapped") > 1 << 20);
 	assert_true(measured(&m, "broker.jvm.page.heap") == 65536);
-	log = boot_artifact(&a, "kafka.log");
+	log = guest_artifact(&a, "kafka.log");
 	assert_non_null(strstr(log, "Kafka Server started"));
 	measures_free(&m);
 }
@@ -91,20 +86,21 @@ static void failures_have_its_log(void **state)
 		{ "time-out", SMALL ", acks: all, settings: [min.insync.replicas=2]", "",
 		  "0 of 1000 records: ", "Kafka Server started" },
 	};
-	struct guest_fixture *f = *state;
+	struct workload_fixture *f = *state;
 
 	REQUIRE_GUESTS(f);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(boot_result_free) struct boot_result boot = { 0 };
-		_cleanup_free_ char *run = run_kafka(f, cases[i].name, cases[i].options, cases[i].more, 4), *log = NULL;
+		_cleanup_free_ char *run = guest_run_one(f, cases[i].name, cases[i].options, cases[i].more, 4, RUN_S),
+				    *log = NULL;
 
-		first_boot(run, &boot, NULL);
+		guest_read_one(run, &boot, NULL);
 		assert_int_equal(boot.outcome, OUTCOME_WORKLOAD_FAILED);
 		if (!strstr(boot.reason, cases[i].reason))
 			fail_msg("%s: %s", cases[i].name, boot.reason);
 		if (!cases[i].log)
 			continue;
-		log = boot_artifact(&boot, "kafka.log");
+		log = guest_artifact(&boot, "kafka.log");
 		if (!strstr(log, cases[i].log))
 			fail_msg("%s: its log: %s", cases[i].name, log);
 	}
@@ -117,5 +113,5 @@ int main(void)
 		cmocka_unit_test(failures_have_its_log),
 	};
 
-	return cmocka_run_group_tests_name("kafka-guest", tests, setup, guest_teardown);
+	return cmocka_run_group_tests_name("kafka-guest", tests, setup, teardown);
 }
