@@ -173,7 +173,7 @@ static void digests_free(struct digests *d)
 	free(d->v);
 }
 
-static const char *digest_of(struct digests *d, const char *path, struct err *err)
+static const char *digest_of(struct digests *d, const char *path, const char *missing, struct err *err)
 {
 	struct digest *one;
 	char hex[SHA256_HEX_SIZE];
@@ -182,7 +182,7 @@ static const char *digest_of(struct digests *d, const char *path, struct err *er
 		if (!strcmp(d->v[i].path, path))
 			return d->v[i].sha256;
 	if (sha256_file(path, hex, err) < 0) {
-		err_wrap(err, "a program for the guest is missing (run `make`)");
+		err_wrap(err, "%s", missing);
 		return NULL;
 	}
 	one = VEC_PUSH(d->v, d->n);
@@ -192,11 +192,13 @@ static const char *digest_of(struct digests *d, const char *path, struct err *er
 }
 
 /* @host_path becomes the record's. */
-static int add_program(struct cell_record *r, const char *guest_path, char *path, struct digests *digests,
+static int add_program(struct cell_record *r, const char *guest_path, char *path, bool users, struct digests *digests,
 		       struct err *err)
 {
 	_cleanup_free_ char *host_path = path;
-	const char *sha256 = digest_of(digests, host_path, err);
+	const char *sha256 = digest_of(
+		digests, host_path,
+		users ? "a file for the guest cannot be read" : "a program for the guest is missing (run `make`)", err);
 	struct cell_program *p;
 
 	if (!sha256)
@@ -222,20 +224,28 @@ static void add_root(const struct plan *plan, struct cell_record *r, const struc
 	memcpy(p->sha256, root->entry.image_sha256, sizeof(p->sha256));
 }
 
+/* Of the user's own files a guest that prepares knows nothing: cells that differ in them share what it made. */
 static int add_programs(const struct plan *plan, struct cell_record *r, const struct workload_spec *workload,
-			struct digests *digests, struct err *err)
+			bool users_files, struct digests *digests, struct err *err)
 {
 	struct programs programs = { 0 };
-	int rc = add_program(r, "init", guest_program_path("agent"), digests, err);
+	int rc = add_program(r, "init", guest_program_path("agent"), false, digests, err);
 
 	workload->type->programs(workload->params, &programs);
 	for (size_t i = 0; rc == 0 && i < programs.n; i++) {
 		const struct guest_program *p = &programs.v[i];
 
+		if (p->file && !users_files)
+			continue;
 		rc = add_program(r, p->guest_path,
-				 p->source ? xstrdup(plan_find_built(plan, p->source, p->built))
-					   : guest_program_path(p->built),
-				 digests, err);
+				 p->file     ? path_absolute(p->file)
+				 : p->source ? xstrdup(plan_find_built(plan, p->source, p->built))
+					     : guest_program_path(p->built),
+				 p->file, digests, err);
+		if (rc < 0 && p->file && err)
+			err->kind = ERR_CONFIG; /* the user named the file */
+		if (rc < 0 && p->file)
+			err_wrap(err, "%s:%d: workload '%s'", plan->matrix->path, workload->line, workload->label);
 	}
 	programs_free(&programs);
 	return rc;
@@ -358,7 +368,7 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	add_layers(plan, cell, r);
 	if (cell->storage)
 		add_storage(plan, r, cell->storage);
-	return add_programs(plan, r, cell->workload, digests, err);
+	return add_programs(plan, r, cell->workload, true, digests, err);
 }
 
 int record_preparing(const struct plan *plan, const struct cell *cell, size_t kernel, const char *id, const char *job,
@@ -382,7 +392,7 @@ int record_preparing(const struct plan *plan, const struct cell *cell, size_t ke
 	r->command_line = xasprintf("%s%s%s", COMMAND_LINE, append ? " " : "", append ? append : "");
 	r->job = xstrdup(job);
 	add_root(plan, r, workload->type);
-	rc = add_programs(plan, r, workload, &digests, err);
+	rc = add_programs(plan, r, workload, false, &digests, err);
 	digests_free(&digests);
 	return rc;
 }
