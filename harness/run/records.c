@@ -173,7 +173,7 @@ static void digests_free(struct digests *d)
 	free(d->v);
 }
 
-static const char *digest_of(struct digests *d, const char *path, const char *missing, struct err *err)
+static const char *digest_of(struct digests *d, const char *path, struct err *err)
 {
 	struct digest *one;
 	char hex[SHA256_HEX_SIZE];
@@ -182,7 +182,7 @@ static const char *digest_of(struct digests *d, const char *path, const char *mi
 		if (!strcmp(d->v[i].path, path))
 			return d->v[i].sha256;
 	if (sha256_file(path, hex, err) < 0) {
-		err_wrap(err, "%s", missing);
+		err_wrap(err, "a program for the guest is missing (run `make`)");
 		return NULL;
 	}
 	one = VEC_PUSH(d->v, d->n);
@@ -192,13 +192,11 @@ static const char *digest_of(struct digests *d, const char *path, const char *mi
 }
 
 /* @host_path becomes the record's. */
-static int add_program(struct cell_record *r, const char *guest_path, char *path, bool users, struct digests *digests,
+static int add_program(struct cell_record *r, const char *guest_path, char *path, struct digests *digests,
 		       struct err *err)
 {
 	_cleanup_free_ char *host_path = path;
-	const char *sha256 = digest_of(
-		digests, host_path,
-		users ? "a file for the guest cannot be read" : "a program for the guest is missing (run `make`)", err);
+	const char *sha256 = digest_of(digests, host_path, err);
 	struct cell_program *p;
 
 	if (!sha256)
@@ -229,7 +227,7 @@ static int add_programs(const struct plan *plan, struct cell_record *r, const st
 			bool users_files, struct digests *digests, struct err *err)
 {
 	struct programs programs = { 0 };
-	int rc = add_program(r, "init", guest_program_path("agent"), false, digests, err);
+	int rc = add_program(r, "init", guest_program_path("agent"), digests, err);
 
 	workload->type->programs(workload->params, &programs);
 	for (size_t i = 0; rc == 0 && i < programs.n; i++) {
@@ -241,11 +239,7 @@ static int add_programs(const struct plan *plan, struct cell_record *r, const st
 				 p->file     ? path_absolute(p->file)
 				 : p->source ? xstrdup(plan_find_built(plan, p->source, p->built))
 					     : guest_program_path(p->built),
-				 p->file, digests, err);
-		if (rc < 0 && p->file && err)
-			err->kind = ERR_CONFIG; /* the user named the file */
-		if (rc < 0 && p->file)
-			err_wrap(err, "%s:%d: workload '%s'", plan->matrix->path, workload->line, workload->label);
+				 digests, err);
 	}
 	programs_free(&programs);
 	return rc;

@@ -10,51 +10,18 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "base/proc.h"
 #include "base/text.h"
-#include "run/roots.h"
 #include "store/store.h"
 #include "tests/pipeline.h"
 #include "workloads/postgresql/theory.h"
 
 #define RUN_S 900 /* beside others on few cores */
 
-struct fixture {
-	char *dir, *why_not; /* owned */
-};
-
 static int setup(void **state)
 {
-	struct fixture *f = xcalloc(1, sizeof(*f));
-	struct roots roots = { 0 };
-	struct err err = ERR_INIT;
-
-	f->dir = scratch_make();
-	*state = f;
-	unsetenv("GRANULE_FAKE");
-	setenv("CI", "1", 1);
-	free(guest_kernel_of("full", 65536, &f->why_not));
-	if (!f->why_not && (roots_want(&roots, "postgresql", &err) < 0 || !roots.v[0].ready)) {
-		f->why_not = xasprintf("no root file system postgresql in the cache (`granule images build "
-				       "matrices/postgresql.yaml` makes it)%s%s",
-				       err.msg[0] ? ": " : "", err.msg);
-		printf("skipped: %s\n", f->why_not);
-	}
-	roots_free(&roots);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	scratch_remove(f->dir);
-	free(f->why_not);
-	free(f);
-	return 0;
+	return guest_root_setup(state, "postgresql");
 }
 
 /* What a test's matrix of one cell has beside what all have. */
@@ -62,65 +29,24 @@ struct wanted {
 	const char *name, *kernel, *options, *trials, *more; /* ", ..." of the mappings; sections */
 };
 
-/* The run's directory, owned by the caller; what was printed in *ret_out, owned by the caller, unless that is NULL. */
-static char *run_pg(const struct fixture *f, const struct wanted *w, int want_rc, char **ret_out)
+static char *matrix_text(const struct wanted *w)
 {
-	_cleanup_free_ char *text =
-		xasprintf("matrix: m\nguest: { memory: 2GiB, accel: simulated, timeout: 600 }\n"
-			  "kernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, config: full%s } }\n"
-			  "workloads: { pg: { postgresql: { scale: 1, clients: 2, transactions: 100, shared_buffers: "
-			  "32M%s } } }\n"
-			  "trials: { seeds: 1, warmups: 0, samples: 1%s }\n%s",
-			  w->kernel ? w->kernel : "", w->options ? w->options : "", w->trials ? w->trials : "",
-			  w->more ? w->more : "");
-	_cleanup_free_ char *file = xasprintf("%s.yaml", w->name),
-			    *matrix = scratch_write(f->dir, file, text, strlen(text)), *out = NULL,
-			    *run = path_join(f->dir, w->name), *program = NULL;
-	const char *build = getenv("GRANULE_BUILD");
-	struct err err = ERR_INIT;
-	int rc;
-
-	program = path_join(build ? build : "build", "granule");
-	const char *argv[] = { program, "run", "--fresh", "-j", "1", "-o", run, matrix, NULL };
-
-	rc = proc_capture((char *const *)argv, now_ns() + RUN_S * NSEC_PER_SEC, 1 << 20, &out, &err);
-	if (rc != want_rc)
-		fail_msg("exit code %d, not %d: %s%s", rc, want_rc, err.msg, out ? out : "");
-	if (ret_out)
-		*ret_out = steal_ptr(out);
-	return steal_ptr(run);
+	return xasprintf("matrix: m\nguest: { memory: 2GiB, accel: simulated, timeout: 600 }\n"
+			 "kernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, config: full%s } }\n"
+			 "workloads: { pg: { postgresql: { scale: 1, clients: 2, transactions: 100, shared_buffers: "
+			 "32M%s } } }\n"
+			 "trials: { seeds: 1, warmups: 0, samples: 1%s }\n%s",
+			 w->kernel ? w->kernel : "", w->options ? w->options : "", w->trials ? w->trials : "",
+			 w->more ? w->more : "");
 }
 
-/* The one boot of the one cell. */
-static void read_boot(const char *dir, struct boot_result *boot, struct measures *ret_measures)
+/* The run's directory, owned by the caller. */
+static char *run_pg(const struct guest_fixture *f, const struct wanted *w, int want_rc)
 {
-	struct err err = ERR_INIT;
-	struct run *run;
+	_cleanup_free_ char *text = matrix_text(w);
 
-	if (run_open(dir, &run, &err) < 0 || boot_read(run, &run->cells[0], 1, boot, &err) < 0)
-		fail_msg("%s", err.msg);
-	if (ret_measures && boot_measure(&run->cells[0], boot, ret_measures, &err) < 0)
-		fail_msg("%s", err.msg);
-	run_free(run);
+	return matrix_run(f->dir, w->name, text, RUN_S, want_rc);
 }
-
-/* Owned by the caller. */
-static char *artifact(const struct boot_result *boot, const char *name)
-{
-	_cleanup_free_ char *path = xasprintf("%s/artifacts/%s", boot->dir, name);
-	struct err err = ERR_INIT;
-	char *text = NULL;
-
-	if (file_read(path, 4 << 20, &text, NULL, &err) < 0)
-		fail_msg("%s", err.msg);
-	return text;
-}
-
-#define REQUIRE(f)                                                                                                     \
-	do {                                                                                                           \
-		if ((f)->why_not)                                                                                      \
-			skip();                                                                                        \
-	} while (0)
 
 static double in_phase(const struct measures *m, const char *phase, const char *name)
 {
@@ -164,7 +90,7 @@ static void check_buffers(const struct measures *m, const char *phase, const str
 {
 	double shared = in_phase(m, phase, "buffers.shared"), cached = in_phase(m, phase, "buffers.cached");
 	double both = in_phase(m, phase, "buffers.double"), behind = in_phase(m, phase, "buffers.rounding");
-	_cleanup_free_ char *name = xasprintf("%s.buffers", phase), *text = artifact(boot, name);
+	_cleanup_free_ char *name = xasprintf("%s.buffers", phase), *text = boot_artifact(boot, name);
 	double files = strtod(strstr(text, "\nfiles ") + 7, NULL), ends = strtod(strstr(text, "\nends ") + 6, NULL);
 
 	assert_non_null(strstr(text, "page_size 65536\n"));
@@ -201,9 +127,8 @@ static void check_written(const struct measures *m)
 
 static void check_script(const char *dir, const struct measures *m, const struct boot_result *boot)
 {
-	_cleanup_free_ char *report = artifact(boot, "hot.report"), *settings = artifact(boot, "server.settings"),
-			    *show = NULL;
-	const char *argv[] = { "show", dir, NULL, "1", NULL };
+	_cleanup_free_ char *report = boot_artifact(boot, "hot.report"),
+			    *settings = boot_artifact(boot, "server.settings"), *show = NULL;
 	struct err err = ERR_INIT;
 	struct run *run;
 	bool there = false;
@@ -216,15 +141,13 @@ static void check_script(const char *dir, const struct measures *m, const struct
 	assert_true(there);
 	assert_null(json_object_get(
 		json_object_get(json_object_get(run->cells[0].definition, "workload"), "parameters"), "script"));
-	argv[2] = run->cells[0].id;
-	assert_int_equal(granule(&show, argv), 0);
+	assert_int_equal(GRANULE(&show, "show", dir, run->cells[0].id, "1"), 0);
 	assert_non_null(strstr(show, "series of hot, "));
 	assert_non_null(strstr(report, "transaction type: /mnt/files/hot.sql\n"));
 	assert_non_null(strstr(settings, "\nshared_buffers\t4096\t8kB\tcommand line\n"));
 	assert_true(in_phase(m, "hot", "latency.p50") <= in_phase(m, "hot", "latency.max"));
 	assert_true(in_phase(m, "hot", "checkpoints") == 0);
 	assert_null(measures_find(m, "hot.latency.max_between"));
-	free(show);
 	run_free(run);
 }
 
@@ -237,17 +160,17 @@ static void runs_twice_the_same(void **state)
 		{ "two", NULL, ", tests: simple-update, script: hot.sql", ", count: yes",
 		  "storages: { ext4: { where: null_blk, fs: ext4, size: 512MiB } }\n" },
 	};
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	_cleanup_(boot_result_free) struct boot_result a = { 0 }, b = { 0 };
 	_cleanup_free_ char *one = NULL, *two = NULL, *log = NULL;
 	struct measures m = { 0 };
 
-	REQUIRE(f);
+	REQUIRE_GUESTS(f);
 	free(scratch_write(f->dir, "hot.sql", sql, strlen(sql)));
-	one = run_pg(f, &wanted[0], 0, NULL);
-	two = run_pg(f, &wanted[1], 0, NULL);
-	read_boot(one, &a, &m);
-	read_boot(two, &b, NULL);
+	one = run_pg(f, &wanted[0], 0);
+	two = run_pg(f, &wanted[1], 0);
+	first_boot(one, &a, &m);
+	first_boot(two, &b, NULL);
 	assert_int_equal(a.outcome, OUTCOME_OK);
 	assert_string_equal(a.sha256, b.sha256);
 	/* the server, its helpers and two backends: of each some tables of 64 KiB */
@@ -260,7 +183,7 @@ static void runs_twice_the_same(void **state)
 	check_buffers(&m, "simple-update", &a);
 	check_written(&m);
 	check_script(one, &m, &a);
-	log = artifact(&a, "postgres.log");
+	log = boot_artifact(&a, "postgres.log");
 	assert_non_null(strstr(log, "LOG:  database system is shut down"));
 	measures_free(&m);
 }
@@ -272,16 +195,16 @@ static void huge_pages_are_accounted_for(void **state)
 	static const struct wanted wanted = { "huge", ", append: 'hugepagesz=2M hugepages=40'",
 					      ", tests: select-only, huge_pages: on, huge_page_size: 2M", NULL, NULL };
 	static const double mib = 1 << 20;
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 	_cleanup_(boot_result_free) struct boot_result boot = { 0 };
 	_cleanup_free_ char *run = NULL, *settings = NULL;
 	struct measures m = { 0 };
 	double needed, rounding;
 
-	REQUIRE(f);
-	run = run_pg(f, &wanted, 0, NULL);
-	read_boot(run, &boot, &m);
-	settings = artifact(&boot, "server.settings");
+	REQUIRE_GUESTS(f);
+	run = run_pg(f, &wanted, 0);
+	first_boot(run, &boot, &m);
+	settings = boot_artifact(&boot, "server.settings");
 	assert_non_null(strstr(settings, "\nhuge_pages_status\ton\t"));
 	needed = in_phase(&m, "server", "shared_memory");
 	rounding = in_phase(&m, "select-only", "hugetlb.rounding");
@@ -306,24 +229,24 @@ static void failures_have_its_log(void **state)
 		{ { "refused", NULL, ", settings: [work_mem=8MB, application_name=x]", NULL, NULL },
 		  "settings that the server did not take: application_name (it is psql, from client)",
 		  "database system is ready" },
-		{ { "too-small", NULL, "", NULL, "limit: [96MiB]\n" },
+		{ { "too-small", NULL, "", NULL, "limit: [48MiB]\n" },
 		  "(the OOM killer: its cgroup's memory.max is",
 		  NULL },
 	};
-	struct fixture *f = *state;
+	struct guest_fixture *f = *state;
 
-	REQUIRE(f);
+	REQUIRE_GUESTS(f);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(boot_result_free) struct boot_result boot = { 0 };
-		_cleanup_free_ char *run = run_pg(f, &cases[i].wanted, 4, NULL), *log = NULL;
+		_cleanup_free_ char *run = run_pg(f, &cases[i].wanted, 4), *log = NULL;
 
-		read_boot(run, &boot, NULL);
+		first_boot(run, &boot, NULL);
 		assert_int_equal(boot.outcome, OUTCOME_WORKLOAD_FAILED);
 		if (!strstr(boot.reason, cases[i].reason))
 			fail_msg("%s: %s", cases[i].wanted.name, boot.reason);
 		if (!cases[i].log)
 			continue;
-		log = artifact(&boot, "postgres.log");
+		log = boot_artifact(&boot, "postgres.log");
 		if (!strstr(log, cases[i].log))
 			fail_msg("%s: its log: %s", cases[i].wanted.name, log);
 	}
@@ -333,13 +256,14 @@ static void failures_have_its_log(void **state)
 static void a_script_that_is_not_there(void **state)
 {
 	static const struct wanted wanted = { "missing", NULL, ", script: nowhere.sql", NULL, NULL };
-	struct fixture *f = *state;
-	_cleanup_free_ char *out = NULL, *run = NULL;
+	struct guest_fixture *f = *state;
+	_cleanup_free_ char *text = matrix_text(&wanted), *matrix = NULL, *run = path_join(f->dir, "missing"),
+			    *out = NULL;
 
-	REQUIRE(f);
-	run = run_pg(f, &wanted, 2, &out);
-	if (!strstr(out, "missing.yaml:4: workload 'pg': a file for the guest cannot be read") ||
-	    !strstr(out, "nowhere.sql"))
+	REQUIRE_GUESTS(f);
+	matrix = scratch_write(f->dir, "missing.yaml", text, strlen(text));
+	assert_int_equal(GRANULE(&out, "run", "-o", run, matrix), 2);
+	if (!strstr(out, "missing.yaml:4: workload 'pg': cannot read ") || !strstr(out, "nowhere.sql"))
 		fail_msg("%s", out);
 }
 
@@ -352,5 +276,5 @@ int main(void)
 		cmocka_unit_test(failures_have_its_log),
 	};
 
-	return cmocka_run_group_tests_name("postgresql-guest", tests, setup, teardown);
+	return cmocka_run_group_tests_name("postgresql-guest", tests, setup, guest_teardown);
 }
