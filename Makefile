@@ -50,12 +50,14 @@ TESTS := $(foreach t,$(TEST_SRC),$(B)/tests/$(notdir $(basename $t)))
 TEST_GUEST := $(patsubst harness/%.c,$(B)/%,$(wildcard harness/tests/guest/*.c))
 
 AGENT_SRC := $(wildcard harness/agent/*.c) $(wildcard harness/wire/*.c)
-# guest/X.c of a workload is the program build/guest/WORKLOAD/X. With a guest/runner.c each tests/X.c is two instead, the
+# guest/X.c of a workload is the program build/guest/WORKLOAD/X; what is no C file there goes into the guest as it is. With a guest/runner.c each tests/X.c is two instead, the
 # runner with processes and with threads.
 RUNNERS := $(patsubst workloads/%/guest/runner.c,%,$(wildcard $(WORKLOADS:%=workloads/%/guest/runner.c)))
 names = $(notdir $(basename $(wildcard $1)))
 GUEST := $(B)/guest/agent \
 	$(foreach w,$(filter-out $(RUNNERS),$(WORKLOADS)),$(addprefix $(B)/guest/$w/,$(call names,workloads/$w/guest/*.c))) \
+	$(foreach w,$(filter-out $(RUNNERS),$(WORKLOADS)),\
+		$(addprefix $(B)/guest/$w/,$(notdir $(filter-out %.c %.h,$(wildcard workloads/$w/guest/*))))) \
 	$(foreach w,$(RUNNERS),$(foreach m,processes threads,$(B)/guest/$w/runner_$m.o \
 		$(patsubst %,$(B)/guest/$w/%_$m,$(call names,workloads/$w/tests/*.c))))
 
@@ -156,6 +158,10 @@ $(B)/guest/$1/%: workloads/$1/guest/%.c
 	@mkdir -p $$(@D) $(B)/obj/guest/$1
 	$$(if $$(Q),@echo "  GUEST   $$@")
 	$$(Q)$$(GUEST_CC) $$(GUEST_CFLAGS) -MMD -MP -MT $$@ -MF $(B)/obj/guest/$1/$$*.d $$< -o $$@ && $$(GUEST_STRIP) $$@
+
+$(B)/guest/$1/%: workloads/$1/guest/%
+	@mkdir -p $$(@D)
+	$$(Q)install -m 644 $$< $$@
 endef
 $(foreach w,$(filter-out $(RUNNERS),$(WORKLOADS)),$(eval $(call GUEST_RULE,$w)))
 

@@ -32,12 +32,19 @@ void programs_add_source(struct programs *programs, char *guest_path, char *sour
 	programs->v[programs->n - 1].source = source;
 }
 
+void programs_add_file(struct programs *programs, char *guest_path, char *file)
+{
+	programs_add(programs, guest_path, NULL);
+	programs->v[programs->n - 1].file = file;
+}
+
 void programs_free(struct programs *programs)
 {
 	for (size_t i = 0; i < programs->n; i++) {
 		free(programs->v[i].guest_path);
 		free(programs->v[i].built);
 		free(programs->v[i].source);
+		free(programs->v[i].file);
 	}
 	free(programs->v);
 	*programs = (struct programs){ 0 };

@@ -9,6 +9,7 @@
 #include "matrix/matrix.h"
 #include "store/artifact.h"
 #include "store/metric.h"
+#include "store/series.h"
 #include "wire/wire.h"
 
 #define WORKLOAD_PRIMARY_MOST 5
@@ -18,6 +19,7 @@ struct guest_program {
 	char *guest_path; /* owned: in the initramfs, "bin/page_fault1" */
 	char *built;	  /* owned: below granule's guest folder: WORKLOAD_NAME "/page_fault1_processes" */
 	char *source;	  /* owned: a C file that is to be linked with the object @built (image/program.h), or NULL */
+	char *file;	  /* owned: a file of the user's that goes into the guest as it is; then no @built. Or NULL */
 };
 
 struct programs {
@@ -68,8 +70,10 @@ struct workload {
 	/* What this workload's times mean on @basis, a clause for people behind the reason for the basis, or NULL. May be
 	 * NULL. */
 	const char *(*basis_note)(const void *params, enum basis basis);
-	/* Operations and bytes of a sample, from its output; 0: not known. NULL: the output has lines "operations N" and
-	 * "bytes N". */
+	/* What an operation is called in the names of metrics: "txn" makes it insns_user_per_txn. NULL: "op". */
+	const char *operation;
+	/* Operations and bytes of a sample, from its output; 0: not known. NULL: lines "operations N" and "bytes N"
+	 * say it. */
 	void (*work)(const char *output, double *ret_operations, double *ret_bytes);
 	/* Metrics of one EXEC record of kind "sample"; -1 with ERR_GUEST if its output does not parse. */
 	int (*measure)(const struct measure_context *context, const char *phase, const char *output,
@@ -81,6 +85,8 @@ struct workload {
 	/* What the files that a failed boot brought out say of why, a clause; NULL: nothing. Owned by the caller. May be
 	 * NULL. */
 	char *(*trouble)(const struct artifact_list *artifacts);
+	/* Series over guest time that are in those files, behind what is in @ret. May be NULL. */
+	void (*series)(const struct artifact_list *artifacts, struct series_list *ret);
 	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */
 	void (*derive)(const struct measure_context *context, struct measures *measures);
 	bool raw_storage;	      /* has no use for files, or knows what to do with a device, /dev/storage */
@@ -105,7 +111,13 @@ bool workload_primary(const char *workload, const char *name);
 /* Add one; the strings become the list's. */
 void programs_add(struct programs *programs, char *guest_path, char *built);
 void programs_add_source(struct programs *programs, char *guest_path, char *source, char *object);
+/* A file's digest is in the cell's record, what it was called on the host is not. The guest's path is "NAME/files/...":
+ * between two runs such a file is part of the definition, not a program that happened to be built otherwise. */
+void programs_add_file(struct programs *programs, char *guest_path, char *file);
 void programs_free(struct programs *programs);
+/* The operations and bytes of a sample, 0: not known; what an operation is called, "op". */
+void workload_work(const struct workload *workload, const char *output, double *ret_operations, double *ret_bytes);
+const char *workload_operation(const struct workload *workload);
 /* One line of a job: words joined by tabs; aborts on a word with a tab or newline. The list ends with NULL. */
 void job_line(struct text *job, ...) __attribute__((sentinel));
 

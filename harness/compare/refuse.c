@@ -65,6 +65,8 @@ char *refuse(const struct pair_facts *f, const char *name, const struct metric *
 		return xstrdup("neither way is better");
 	if (!why && metric->not_judged)
 		return xstrdup(metric->not_judged);
+	if (!why && metric->timed && f->base->basis != BASIS_HARDWARE)
+		return xasprintf("timed: %s", metric->timed);
 	if (!why && metric->class == METRIC_TIME)
 		why = refuse_time(f, pages_differ);
 	if (!why && pages_differ && per_mib)

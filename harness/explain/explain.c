@@ -16,6 +16,7 @@
 #include "store/counts.h"
 #include "wire/code.h"
 #include "wire/wire.h"
+#include "workloads/workload.h"
 
 /* The fixmap begins above this with 48 bits of address (arch/arm64/include/asm/memory.h, 6.1 to 7.2). What runs there is the
  * trampoline through which the kernel is entered while user space has no mapping of it (UNMAP_KERNEL_AT_EL0). */
@@ -195,7 +196,8 @@ static int add_sample(struct side *s, const struct wire_record *record, const st
 	char phase[160], number[32];
 	_cleanup_free_ char *output = xstrndup(record->n_fields > 12 ? record->fields[12].data : "",
 					       record->n_fields > 12 ? record->fields[12].len : 0);
-	double elapsed = output_number(output, "elapsed_ns"), operations = output_number(output, "operations");
+	const struct workload *workload = s->cell->workload ? workload_find(s->cell->workload) : NULL;
+	double elapsed = output_number(output, "elapsed_ns"), operations = 0, bytes;
 	struct tally *t = tally_of(s, wire_text(record, 0, phase, sizeof(phase)));
 
 	if (!elapsed || !counts->work) {
@@ -203,6 +205,8 @@ static int add_sample(struct side *s, const struct wire_record *record, const st
 
 		elapsed = strtod(wire_text(record, 4, number, sizeof(number)), NULL) - begin;
 	}
+	if (workload)
+		workload_work(workload, output, &operations, &bytes);
 	if (!(operations >= 1))
 		operations = 1;
 	t->metric += elapsed / SIMULATED_NS_PER_INSN / operations;

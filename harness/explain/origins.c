@@ -7,12 +7,21 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "explain/explain.h"
+#include "workloads/workload.h"
 
 #define LEAST 0.05 /* instructions per operation: what a table rounds to 0 is no origin */
 
-static bool is_asked_for(const struct row *row, const struct compare_options *options)
+/* "insns_per_op", or what the pair's workload calls an operation. Owned by the caller. */
+static char *cost_of(const struct pair *pair)
 {
-	if (!ends_with(row->name, ".insns_per_op") || !row->has_change)
+	const struct workload *w = pair->base->workload ? workload_find(pair->base->workload) : NULL;
+
+	return xasprintf(".insns_per_%s", w ? workload_operation(w) : "op");
+}
+
+static bool is_asked_for(const struct row *row, const char *cost, const struct compare_options *options)
+{
+	if (!ends_with(row->name, cost) || !row->has_change)
 		return false;
 	return row->verdict == VERDICT_LONGER || row->verdict == VERDICT_SHORTER ||
 	       (row->verdict == VERDICT_NOT_JUDGED && fabs(row->change) > options->effect);
@@ -35,9 +44,9 @@ static void take(struct row *row, const struct function_cost *f)
 }
 
 /* Both lists have the largest change first. */
-static void set_origins(struct row *row, const struct explanation *e)
+static void set_origins(struct row *row, const char *cost, const struct explanation *e)
 {
-	_cleanup_free_ char *phase = xstrndup(row->name, strlen(row->name) - strlen(".insns_per_op"));
+	_cleanup_free_ char *phase = xstrndup(row->name, strlen(row->name) - strlen(cost));
 
 	for (size_t i = 0; i < e->n_phases; i++) {
 		const struct phase_cost *p = &e->phases[i];
@@ -90,18 +99,19 @@ int origins_find(struct comparison *c, const struct run *base, const struct run 
 		const struct pair *pair = &c->pairs[i];
 		const struct explain_side sides[] = { { base, pair->base }, { other ? other : base, pair->other } };
 		_cleanup_(explanation_free_p) struct explanation *e = NULL;
+		_cleanup_free_ char *cost = cost_of(pair);
 		bool asked = false;
 		int rc = 1;
 
 		for (size_t k = 0; k < pair->n_rows; k++)
-			asked |= is_asked_for(&pair->rows[k], &c->options);
+			asked |= is_asked_for(&pair->rows[k], cost, &c->options);
 		if (asked)
 			rc = explain_pair(sides, options, &e, err);
 		if (rc < 0)
 			return -1;
 		for (size_t k = 0; e && k < pair->n_rows; k++)
-			if (is_asked_for(&pair->rows[k], &c->options))
-				set_origins(&pair->rows[k], e);
+			if (is_asked_for(&pair->rows[k], cost, &c->options))
+				set_origins(&pair->rows[k], cost, e);
 	}
 	return 0;
 }

@@ -8,8 +8,8 @@
 
 #define ORIGINS_MAX 3
 
-/* Set the origins of every row PHASE.insns_per_op of @comparison that is longer, shorter, or moved by more than what
- * matters and is not judged; by the first boot that is ok on both sides. @options: boot what was never counted; NULL:
+/* Set the origins of every row PHASE.insns_per_op (or _per_txn: what the workload calls an operation) of @comparison that is longer,
+ * shorter, or moved by more than what matters and is not judged; by the first boot that is ok on both sides. @options: boot what was never counted; NULL:
  * boot nothing, rows that nobody has explained yet stay as they are. Cells that cannot be counted (their basis, no
  * System.map) stay so too. Errors: HOST, GUEST, as of explain(); with NULL none. */
 int origins_find(struct comparison *comparison, const struct run *base, const struct run *other,

@@ -6,7 +6,9 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "store/artifact.h"
 #include "wire/wire.h"
+#include "workloads/workload.h"
 
 #define TAIL_LINES 15
 
@@ -56,6 +58,18 @@ static void read_stream(struct shown_boot *shown)
 			*VEC_PUSH(shown->notes, shown->n_notes) = record_text(&record, 0);
 		}
 	}
+}
+
+/* Those that the workload finds in the files that came out. */
+static void read_brought(struct shown_boot *shown, const struct cell_record *cell)
+{
+	const struct workload *workload = cell->workload ? workload_find(cell->workload) : NULL;
+	_cleanup_(artifacts_free) struct artifact_list artifacts = { 0 };
+
+	if (!workload || !workload->series || !cell->job || !shown->result.stream)
+		return;
+	artifacts_read(cell->job, shown->result.stream, shown->result.stream_len, &artifacts);
+	workload->series(&artifacts, &shown->series);
 }
 
 static json_t *read_json(const char *dir, const char *name)
@@ -131,6 +145,7 @@ int shown_boot_load(const struct run *run, const struct cell_record *cell, unsig
 			read_console(&shown);
 	}
 	read_stream(&shown);
+	read_brought(&shown, cell);
 	*ret = shown;
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <fnmatch.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -271,6 +272,8 @@ static int build_programs(struct plan *plan, const struct cell *cell, struct err
 		_cleanup_free_ char *object = NULL;
 		char *path = NULL;
 
+		if (p->file && access(p->file, R_OK) < 0)
+			rc = err_set_errno(err, ERR_CONFIG, "cannot read %s, which is to go into the guest", p->file);
 		if (!p->source || plan_find_built(plan, p->source, p->built))
 			continue;
 		object = guest_program_path(p->built);

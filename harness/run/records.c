@@ -222,8 +222,9 @@ static void add_root(const struct plan *plan, struct cell_record *r, const struc
 	memcpy(p->sha256, root->entry.image_sha256, sizeof(p->sha256));
 }
 
+/* Of the user's own files a guest that prepares knows nothing: cells that differ in them share what it made. */
 static int add_programs(const struct plan *plan, struct cell_record *r, const struct workload_spec *workload,
-			struct digests *digests, struct err *err)
+			bool users_files, struct digests *digests, struct err *err)
 {
 	struct programs programs = { 0 };
 	int rc = add_program(r, "init", guest_program_path("agent"), digests, err);
@@ -232,9 +233,12 @@ static int add_programs(const struct plan *plan, struct cell_record *r, const st
 	for (size_t i = 0; rc == 0 && i < programs.n; i++) {
 		const struct guest_program *p = &programs.v[i];
 
+		if (p->file && !users_files)
+			continue;
 		rc = add_program(r, p->guest_path,
-				 p->source ? xstrdup(plan_find_built(plan, p->source, p->built))
-					   : guest_program_path(p->built),
+				 p->file     ? path_absolute(p->file)
+				 : p->source ? xstrdup(plan_find_built(plan, p->source, p->built))
+					     : guest_program_path(p->built),
 				 digests, err);
 	}
 	programs_free(&programs);
@@ -358,7 +362,7 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	add_layers(plan, cell, r);
 	if (cell->storage)
 		add_storage(plan, r, cell->storage);
-	return add_programs(plan, r, cell->workload, digests, err);
+	return add_programs(plan, r, cell->workload, true, digests, err);
 }
 
 int record_preparing(const struct plan *plan, const struct cell *cell, size_t kernel, const char *id, const char *job,
@@ -382,7 +386,7 @@ int record_preparing(const struct plan *plan, const struct cell *cell, size_t ke
 	r->command_line = xasprintf("%s%s%s", COMMAND_LINE, append ? " " : "", append ? append : "");
 	r->job = xstrdup(job);
 	add_root(plan, r, workload->type);
-	rc = add_programs(plan, r, workload, &digests, err);
+	rc = add_programs(plan, r, workload, false, &digests, err);
 	digests_free(&digests);
 	return rc;
 }

@@ -69,26 +69,36 @@
 		.help = text                                                                                           \
 	}
 
-/* Journals and writeback go by the clock: what one sample writes, another need not. */
-#define DISK(per, what)                                                                                                \
+/* Journals and writeback go by the clock: what one sample writes, another need not. Reading is the workload's. */
+#define WRITEBACK .timed = "journals and writeback go by the clock"
+#define DISK_AS(name, what, amount, why, text)                                                                         \
 	{                                                                                                              \
-		.pattern = "disk.*_" per, .unit = what, .direction = METRIC_LOWER, .class = METRIC_COUNT,              \
-		.resolution = 262144, .resolution_per_sample = true,                                                   \
-		.help = "bytes that the device of that name read or wrote (/sys/block/NAME/stat)"                      \
+		.pattern = name, .unit = what, .direction = METRIC_LOWER, .class = METRIC_COUNT, .resolution = amount, \
+		.resolution_per_sample = true, why, .help = text " (/sys/block/NAME/stat)"                             \
 	}
+#define DISK(glob, per)                                                                                                \
+	DISK_AS("disk.*.reads_" glob, "1/" per, 16, .timed = NULL, "requests to read of the device of that name"),     \
+		DISK_AS("disk.*.read_" glob, "B/" per, 262144, .timed = NULL,                                          \
+			"bytes that the device of that name read"),                                                    \
+		DISK_AS("disk.*.written_" glob, "B/" per, 262144, WRITEBACK,                                           \
+			"bytes that the device of that name wrote"),                                                   \
+		DISK_AS("disk.*.discarded_" glob, "B/" per, 262144, WRITEBACK,                                         \
+			"bytes that the device of that name discarded"),                                               \
+		DISK_AS("disk.*_" glob, "1/" per, 16, WRITEBACK,                                                       \
+			"requests to write, to discard, to flush of the device of that name")
 
 /* Counted by the plugin, exactly; what faults is counted when it is tried and when it is repeated. */
 #define HALF(half, text)                                                                                               \
-	{ .pattern = "insns_" half "_per_op",                                                                          \
+	{ .pattern = "insns_" half "_per_sample",                                                                      \
 	  .unit = "insns",                                                                                             \
 	  .direction = METRIC_LOWER,                                                                                   \
 	  .class = METRIC_TIME,                                                                                        \
-	  .resolution = 1,                                                                                             \
-	  .primary = true,                                                                                             \
-	  .help = text " instructions per operation, of each sample's work (trials: count)" },                         \
+	  .resolution = 1000,                                                                                          \
+	  .help = text " instructions of a sample (trials: count)" },                                                  \
 	{                                                                                                              \
-		.pattern = "insns_" half "_per_sample", .unit = "insns", .direction = METRIC_LOWER,                    \
-		.class = METRIC_TIME, .resolution = 1000, .help = text " instructions of a sample (trials: count)"     \
+		.pattern = "insns_" half "_per_*", .unit = "insns", .direction = METRIC_LOWER, .class = METRIC_TIME,   \
+		.resolution = 1, .primary = true,                                                                      \
+		.help = text " instructions per operation, of each sample's work (trials: count)"                      \
 	}
 
 /* Who had the processor: us of the kernel's, so no finer than that in a sample, whose switches are in it. */
@@ -98,42 +108,43 @@
 		.resolution = 50000, .resolution_per_sample = true, .help = what                                       \
 	}
 
-/* An event counter per operation, per sample where the operations are not known, and per MiB touched. */
+/* An event counter per operation, whatever the workload calls one (_per_op, _per_txn), per sample where the operations are not
+ * known, and per MiB touched. */
 #define COUNTER(name, want, page, is_primary, text)                                                                    \
-	COUNT_AS(name "_per_op", "1/op", want, page, is_primary, text),                                                \
-		COUNT_AS(name "_per_sample", "1/sample", want, page, is_primary, text),                                \
-		COUNT_AS(name "_per_mib", "1/MiB", want, false, false, text)
+	COUNT_AS(name "_per_sample", "1/sample", want, page, is_primary, text),                                        \
+		COUNT_AS(name "_per_mib", "1/MiB", want, false, false, text),                                          \
+		COUNT_AS(name "_per_*", "1/op", want, page, is_primary, text)
 
 /* By the CPUs, where the job asks for it, which is on hardware. No way is better: it is of a sample's whole execution,
  * with what starting and ending a program costs, and of that only instructions are known (0.9 million of the kernel's,
  * and at most a timer tick of will-it-scale's; pmu-guest-test). What is judged is time, of the timed part. */
 #define PMU(events, what, of, text)                                                                                    \
-	{ .pattern = "pmu." events "_per_op",                                                                          \
-	  .unit = what "/op",                                                                                          \
+	{ .pattern = "pmu." events "_per_sample",                                                                      \
+	  .unit = what "/sample",                                                                                      \
 	  .class = of,                                                                                                 \
-	  .help = text " per operation, by the PMU" },                                                                 \
+	  .help = text " of a sample, by the PMU" },                                                                   \
 		{ .pattern = "pmu." events "_per_mib",                                                                 \
 		  .unit = what "/MiB",                                                                                 \
 		  .class = of,                                                                                         \
 		  .help = text " per MiB touched, by the PMU" },                                                       \
 	{                                                                                                              \
-		.pattern = "pmu." events "_per_sample", .unit = what "/sample", .class = of,                           \
-		.help = text " of a sample, by the PMU"                                                                \
+		.pattern = "pmu." events "_per_*", .unit = what "/op", .class = of,                                    \
+		.help = text " per operation, by the PMU"                                                              \
 	}
 
 const struct metric generic_metrics[] = {
 	HALF("user", "user"),
 	HALF("kernel", "kernel"),
-	PROCESSOR("insns", "op",
+	PROCESSOR("insns", "sample",
 		  "instructions of the service of that name (cpu.stat of its cgroup), or of the sample's program "
 		  "(client: wait4(), its start and end included), in user space and in the kernel for it"),
-	PROCESSOR("insns", "sample", "the same, of a whole sample"),
 	PROCESSOR("insns", "mib", "the same, for each MiB"),
-	PROCESSOR("ns", "op",
+	PROCESSOR("insns", "*", "the same, per operation"),
+	PROCESSOR("ns", "sample",
 		  "time on the processor of the service of that name (cpu.stat of its cgroup), or of the sample's "
 		  "program (client: wait4())"),
-	PROCESSOR("ns", "sample", "the same, of a whole sample"),
 	PROCESSOR("ns", "mib", "the same, for each MiB"),
+	PROCESSOR("ns", "*", "the same, per operation"),
 	MEMORY("memory.peak", METRIC_LOWER, true, MEMCG,
 	       "most charged to the phase's cgroup at once, its tmpfs files too (memory.peak)"),
 	/* a page table more or less, by where the seed put things, is in it until its RCU grace period is over */
@@ -161,6 +172,16 @@ const struct metric generic_metrics[] = {
 	MEMORY("process.vmpte", METRIC_LOWER, true, PAGE, "page tables of its processes at hold (status VmPTE)"),
 	MEMORY("process.pss", METRIC_LOWER, true, PAGE, "proportional set of its processes at hold (smaps_rollup Pss)"),
 	MEMORY("process.rss", METRIC_LOWER, false, PAGE, "resident set of its processes at hold (smaps_rollup Rss)"),
+	MEMORY("process.vmpte_most", METRIC_LOWER, false, PAGE,
+	       "of process.vmpte: the process that has most (status VmPTE)"),
+	MEMORY("process.rss_shmem", METRIC_LOWER, false, PAGE,
+	       "shared memory that its processes have mapped and touched, each counting its own (status RssShmem)"),
+	FACT("process.number", "1", "its processes at hold"),
+	MEMORY("hugetlb.reserve", METRIC_NEITHER, false, PAGE,
+	       "hugetlb pages that the kernel keeps, of all sizes (/sys/kernel/mm/hugepages, nr_hugepages)"),
+	MEMORY("hugetlb.used", METRIC_NEITHER, false, PAGE, "of hugetlb.reserve: allocated (nr - free_hugepages)"),
+	MEMORY("hugetlb.promised", METRIC_NEITHER, false, PAGE,
+	       "of hugetlb.reserve: not yet allocated, but reserved by a mapping (resv_hugepages)"),
 
 	/* of the guest as a whole, before the first step */
 	/* Holds granule's own port: drivers/char/virtio_console.c keeps a page for each receive buffer, 256 of them with QEMU
@@ -316,9 +337,9 @@ const struct metric generic_metrics[] = {
 	PMU("l2d_tlb_refill_*", "1", METRIC_COUNT, "refills of the second data or unified TLB (L2D_TLB_REFILL)"),
 	PMU("*", "1", METRIC_COUNT, "events of that name (Arm ARM, the PMU's common events)"),
 
-	DISK("per_op", "B/op"),
-	DISK("per_sample", "B/sample"),
-	DISK("per_mib", "B/MiB"),
+	DISK("per_sample", "sample"),
+	DISK("per_mib", "MiB"),
+	DISK("per_*", "op"),
 
 	{ .pattern = "operations",
 	  .unit = "1",

@@ -8,6 +8,7 @@
 #include "store/counts.h"
 #include "store/reader.h"
 #include "wire/code.h"
+#include "workloads/workload.h"
 
 int halves_load(const char *attempt_dir, struct halves_list *ret, struct err *err)
 {
@@ -41,16 +42,16 @@ int halves_measure(struct reader *r, struct err *err)
 	const struct halves_list *list = &r->halves;
 	size_t at = r->halves_at++;
 	double n = r->operations > 0 ? r->operations : 1;
-	const char *per = r->operations > 0 ? "op" : "sample";
-	char name[40];
+	const char *per = r->operations > 0 ? workload_operation(r->workload) : "sample";
+	char name[80];
 
 	if (!list->n)
 		return 0;
 	if (at >= list->n)
 		return err_set(err, ERR_GUEST, "the plugin saw %zu samples, the stream has more", list->n);
-	snprintf(name, sizeof(name), "insns_user_per_%s", per);
+	snprintf(name, sizeof(name), "insns_user_per_%.40s", per);
 	reader_add(r, r->step.phase, name, list->v[at].user / n);
-	snprintf(name, sizeof(name), "insns_kernel_per_%s", per);
+	snprintf(name, sizeof(name), "insns_kernel_per_%.40s", per);
 	reader_add(r, r->step.phase, name, list->v[at].kernel / n);
 	return 0;
 }

@@ -308,6 +308,38 @@ void state_measure(struct reader *r, const char *phase, const struct file *files
 		reader_add(r, phase, "memory.storage_devices", unknown);
 }
 
+/* ---- hugetlb ---- */
+
+/* "hugepages-2048kB/nr_hugepages" and its neighbours (Documentation/admin-guide/mm/hugetlbpage.rst): pages of all sizes that nothing
+ * else can have, and those of them that nobody uses or was promised. */
+void state_hugetlb(struct reader *r)
+{
+	static const char prefix[] = "/sys/kernel/mm/hugepages/hugepages-";
+	static const char *const names[] = { "nr_hugepages", "free_hugepages", "resv_hugepages" };
+	double sums[ARRAY_SIZE(names)] = { 0 }, kib, n;
+	bool any = false;
+
+	for (size_t i = 0; i < r->step.n_files; i++) {
+		const struct file *f = &r->step.files[i];
+		struct span size = f->folder;
+
+		if (!span_starts(size, prefix) || size.len <= strlen(prefix) + 2)
+			continue;
+		size = (struct span){ size.s + strlen(prefix), size.len - strlen(prefix) - strlen("kB") };
+		for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+			if (!span_is(f->name, names[k]) || !span_number(size, &kib) || !span_number(f->content, &n))
+				continue;
+			sums[k] += n * kib * KIB;
+			any = true;
+		}
+	}
+	if (!any)
+		return;
+	reader_add(r, r->step.phase, "hugetlb.reserve", sums[0]);
+	reader_add(r, r->step.phase, "hugetlb.used", sums[0] - sums[1]);
+	reader_add(r, r->step.phase, "hugetlb.promised", sums[2]);
+}
+
 /* ---- the idle guest ---- */
 
 static void idle_meminfo(struct reader *r, struct span meminfo, double disks)

@@ -95,7 +95,7 @@ static void add_per(struct reader *r, const char *name, const char *per, double 
 void reader_count(struct reader *r, const char *name, double events)
 {
 	if (r->operations > 0)
-		add_per(r, name, "op", events, r->operations);
+		add_per(r, name, workload_operation(r->workload), events, r->operations);
 	else
 		add_per(r, name, "sample", events, 1);
 	if (r->mib > 0)
@@ -203,39 +203,46 @@ static void vmstat_deltas(struct reader *r, struct span before, struct span afte
 		reader_count(r, "vm.allocstall", allocstall);
 }
 
-/* Documentation/block/stat.rst: the 3rd and 7th number are 512-byte sectors read and written. */
-static bool disk_sectors(const struct file *file, double sectors[2])
+/* Of a block device's `stat`, from the first number on (Documentation/block/stat.rst): requests and 512-byte sectors read, written
+ * and discarded, flushes. Kernels before 4.18 and 5.5 end earlier. */
+#define DISK_NUMBERS 17
+static const struct disk_number {
+	unsigned int at;
+	const char *name;
+	double scale;
+} disk_numbers[] = {
+	{ 2, "read", 512 }, { 6, "written", 512 }, { 13, "discarded", 512 }, { 0, "reads", 1 },
+	{ 4, "writes", 1 }, { 11, "discards", 1 }, { 15, "flushes", 1 },
+};
+
+static unsigned int disk_read(const struct file *file, double numbers[DISK_NUMBERS])
 {
 	struct span text = file->content, word;
+	unsigned int n = 0;
 
-	for (int i = 0; i < 7; i++) {
-		double v;
-
-		if (!span_next_word(&text, &word) || !span_number(word, &v))
-			return false;
-		if (i == 2 || i == 6)
-			sectors[i == 6] = v;
-	}
-	return true;
+	while (n < DISK_NUMBERS && span_next_word(&text, &word) && span_number(word, &numbers[n]))
+		n++;
+	return n;
 }
 
 static void disk_deltas(struct reader *r)
 {
-	static const char *const disks[] = { "storage", "swap" }, *const ways[] = { "read", "written" };
+	static const char *const disks[] = { "storage", "swap" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(disks); i++) {
 		_cleanup_free_ char *path = xasprintf("/disk/%s/stat", disks[i]);
 		const struct file *before = file_find(r->step.files, r->step.n_files, path, false);
 		const struct file *after = file_find(r->step.files, r->step.n_files, path, true);
-		double then[2], now[2];
+		double then[DISK_NUMBERS], now[DISK_NUMBERS];
+		unsigned int n = before && after ? disk_read(before, then) : 0;
 
-		if (!before || !after || !disk_sectors(before, then) || !disk_sectors(after, now))
-			continue;
-		for (size_t w = 0; w < ARRAY_SIZE(ways); w++) {
-			_cleanup_free_ char *name = xasprintf("disk.%s.%s", disks[i], ways[w]);
+		n = n && disk_read(after, now) == n ? n : 0;
+		for (size_t k = 0; k < ARRAY_SIZE(disk_numbers); k++) {
+			const struct disk_number *d = &disk_numbers[k];
+			_cleanup_free_ char *name = xasprintf("disk.%s.%s", disks[i], d->name);
 
-			if (now[w] >= then[w])
-				reader_count(r, name, (now[w] - then[w]) * 512);
+			if (d->at < n && now[d->at] >= then[d->at])
+				reader_count(r, name, (now[d->at] - then[d->at]) * d->scale);
 		}
 	}
 }
@@ -285,24 +292,6 @@ static void folios_since_idle(struct reader *r)
 		if (idle && span_number(file->content, &now) && span_number(idle->content, &then))
 			r->out->folios_moved = now > then;
 	}
-}
-
-/* "operations 20000" or "bytes 81920000" as a line of the program's output; 0 if it does not say. */
-static double output_number(const char *output, const char *key)
-{
-	double v;
-
-	return span_table_value((struct span){ output, strlen(output) }, key, &v) ? v : 0;
-}
-
-static void take_work(struct reader *r)
-{
-	double bytes = output_number(r->step.output, "bytes");
-
-	r->operations = output_number(r->step.output, "operations");
-	if (r->workload->work)
-		r->workload->work(r->step.output, &r->operations, &bytes);
-	r->mib = bytes / (1 << 20);
 }
 
 /* "/sys/fs/cgroup/osd", "cpu.stat": of a service, where the job watches it. Its name is part of a metric's. */
@@ -360,7 +349,7 @@ static int measure_sample(struct reader *r, struct err *err)
 {
 	const struct step *s = &r->step;
 	const struct file *peak = file_find(s->files, s->n_files, "cgroup/memory.peak", true);
-	double value;
+	double value, bytes;
 
 	if (!s->has_exec)
 		return err_set(err, ERR_GUEST, "%s sample %s: its program's record is missing", s->phase, s->index);
@@ -369,7 +358,8 @@ static int measure_sample(struct reader *r, struct err *err)
 			       s->status);
 	if (r->workload->measure && r->workload->measure(&r->context, s->phase, s->output, r->out, err) < 0)
 		return err_wrap(err, "%s sample %s", s->phase, s->index);
-	take_work(r);
+	workload_work(r->workload, s->output, &r->operations, &bytes);
+	r->mib = bytes / (1 << 20);
 	if (r->operations > 0)
 		reader_add(r, s->phase, "operations", r->operations);
 	reader_add(r, s->phase, "elapsed", (double)(s->end_ns - s->begin_ns));
@@ -394,13 +384,15 @@ static int measure_sample(struct reader *r, struct err *err)
 	return 0;
 }
 
-/* Sum "Key:  123 kB" over the files /proc/PID/@name of the hold's processes. */
-static bool sum_processes(const struct step *s, const char *name, const char *key, double *ret_bytes)
+/* Sum "Key:  123 kB" over the files /proc/PID/@name of the hold's processes. Returns how many have it; *ret_most: the largest
+ * of one process. */
+static unsigned int sum_processes(const struct step *s, const char *name, const char *key, double *ret_bytes,
+				  double *ret_most)
 {
-	bool any = false;
+	unsigned int n = 0;
 	double v;
 
-	*ret_bytes = 0;
+	*ret_bytes = *ret_most = 0;
 	for (size_t i = 0; i < s->n_files; i++) {
 		const struct file *file = &s->files[i];
 
@@ -409,10 +401,37 @@ static bool sum_processes(const struct step *s, const char *name, const char *ke
 			continue;
 		if (span_table_value(s->files[i].content, key, &v)) {
 			*ret_bytes += v * 1024;
-			any = true;
+			*ret_most = v * 1024 > *ret_most ? v * 1024 : *ret_most;
+			n++;
 		}
 	}
-	return any;
+	return n;
+}
+
+static void measure_processes(struct reader *r)
+{
+	static const struct {
+		const char *file, *key, *suffix, *most;
+	} sums[] = {
+		{ "status", "VmPTE", "process.vmpte", "process.vmpte_most" },
+		{ "smaps_rollup", "Pss", "process.pss", NULL },
+		{ "smaps_rollup", "Rss", "process.rss", NULL },
+		{ "status", "RssShmem", "process.rss_shmem", NULL },
+	};
+	const struct step *s = &r->step;
+	double sum, most;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sums); i++) {
+		unsigned int n = sum_processes(s, sums[i].file, sums[i].key, &sum, &most);
+
+		if (!n)
+			continue;
+		reader_add(r, s->phase, sums[i].suffix, sum);
+		if (sums[i].most) {
+			reader_add(r, s->phase, sums[i].most, most);
+			reader_add(r, s->phase, "process.number", n);
+		}
+	}
 }
 
 static void measure_hold(struct reader *r)
@@ -439,12 +458,7 @@ static void measure_hold(struct reader *r)
 			reader_add(r, s->phase, stat[i].suffix, strcmp(stat[i].key, "kernel") ? v : v - zswap);
 	if (swap && span_number(swap->content, &v))
 		reader_add(r, s->phase, "memory.swap", v);
-	if (sum_processes(s, "status", "VmPTE", &v))
-		reader_add(r, s->phase, "process.vmpte", v);
-	if (sum_processes(s, "smaps_rollup", "Pss", &v))
-		reader_add(r, s->phase, "process.pss", v);
-	if (sum_processes(s, "smaps_rollup", "Rss", &v))
-		reader_add(r, s->phase, "process.rss", v);
+	measure_processes(r);
 	for (size_t i = 0; i < s->n_files; i++) {
 		char name[SUFFIX_SIZE];
 
@@ -455,6 +469,7 @@ static void measure_hold(struct reader *r)
 	folios_since_idle(r);
 	state_measure(r, s->phase, s->files, s->n_files);
 	state_own_memory(r);
+	state_hugetlb(r);
 	state_folios(r);
 	state_split(r, s->phase, s->files, s->n_files);
 	state_charged(r);

@@ -32,6 +32,9 @@ struct metric {
 	bool primary;	  /* in the short table of diff; which of them decide is the workload's `primary` */
 	const char *help; /* one sentence: what it is and the file it comes from */
 	const char *not_judged; /* why there is never a verdict, one clause; or NULL */
+	/* What moves it by the clock as much as by the code, one clause, or NULL. Off hardware such a metric is shown and
+	 * not judged, like one that a calibration finds timed (compare/floor.h). */
+	const char *timed;
 	/* @resolution is a number of events in a whole sample; a measure's is that by its operations (or MiB). */
 	bool resolution_per_sample;
 };

@@ -85,6 +85,8 @@ void state_idle(struct reader *r);
 void state_phase_begins(struct reader *r);
 /* Of what is charged to the hold's cgroup, what its files hold. */
 void state_own_memory(struct reader *r);
+/* The kernel's reserves of hugetlb pages. */
+void state_hugetlb(struct reader *r);
 /* Pages that a sample left behind and that nothing claims. */
 void state_unaccounted(struct reader *r);
 /* Stalls during a sample. */

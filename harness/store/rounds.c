@@ -20,7 +20,8 @@ struct rounds {
 static bool looked_at(const struct cell_record *cell, const struct measure *m)
 {
 	/* what no verdict can rest on needs no boots */
-	if (m->metric->not_judged || (m->metric->class == METRIC_TIME && cell->basis == BASIS_EMULATED))
+	if (m->metric->not_judged || (m->metric->class == METRIC_TIME && cell->basis == BASIS_EMULATED) ||
+	    (m->metric->timed && cell->basis != BASIS_HARDWARE))
 		return false;
 	if (!cell->until_metric)
 		return workload_primary(cell->workload, m->name);

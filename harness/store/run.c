@@ -74,6 +74,8 @@ static void add_metrics(struct text *out, const char *workload, const struct met
 		char *line;
 
 		json_object_set_new(o, "class", json_string(metric_class_names[m->class]));
+		if (m->timed)
+			json_object_set_new(o, "timed", json_string(m->timed));
 		if (workload)
 			json_object_set_new(o, "workload", json_string(workload));
 		line = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(10));

@@ -485,7 +485,7 @@ static void test_refusals(void **state)
 	struct cell_record a = { .page_bytes = 4096, .basis = BASIS_SIMULATED, .work_bytes = 8 << 20 }, b = a;
 	const struct pair_facts plain = { .base = &a, .other = &b };
 	struct pair_facts f = plain;
-	struct metric never = insns;
+	struct metric never = insns, timed = lower_count;
 
 	(void)state;
 	assert_refusal(&f, "p.i", &insns, false, NULL);
@@ -494,6 +494,11 @@ static void test_refusals(void **state)
 	assert_refusal(&f, "p.n", &neither, false, "neither way is better");
 	never.not_judged = "it never is";
 	assert_refusal(&f, "p.i", &never, false, "it never is");
+	timed.timed = "writeback goes by the clock";
+	assert_refusal(&f, "p.c", &timed, false, "timed: writeback goes by the clock");
+	a.basis = b.basis = BASIS_HARDWARE;
+	assert_refusal(&f, "p.c", &timed, false, NULL);
+	a.basis = b.basis = BASIS_SIMULATED;
 
 	b.page_bytes = 65536;
 	assert_refusal(&f, "p.i", &insns, false, "page sizes differ: instructions are shown, not judged");

@@ -14,7 +14,9 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "workloads/pattern.h"
+#include "workloads/postgresql/observed.h"
 #include "workloads/postgresql/pgbench.h"
+#include "workloads/postgresql/theory.h"
 
 static char *output(const char *version, const char *name)
 {
@@ -257,6 +259,151 @@ static void patterns(void **state)
 	}
 }
 
+/* What a few lines of another language made of the same files. 15 writes 8 KiB blocks by three counters, 17 by another view, 18 counts
+ * bytes. */
+static const struct {
+	const char *version;
+	struct io_counts want;
+	double shared_memory, shared, cached, behind, both;
+} observed[] = {
+	{ "15", { 7812, 297, 2821385, NAN, 3235840, NAN, NAN }, 149078016, 97484800, 111869952, 37840, 97099776 },
+	{ "17", { 7837, 268, 2594865, NAN, 2908160, NAN, NAN }, 149454848, 96403456, 110596096, 44092, 95895552 },
+	{ "18", { 8159, 269, 2658542, 19054592, 2433024, NAN, NAN }, 155811840, 98009088, 111394816, 40160, 97730560 },
+};
+
+static void assert_io(const struct io_counts *got, const struct io_counts *want)
+{
+	assert_decimal(got->wal_records, want->wal_records);
+	assert_decimal(got->wal_full_pages, want->wal_full_pages);
+	assert_decimal(got->wal_bytes, want->wal_bytes);
+	assert_decimal(got->wal_written, want->wal_written);
+	assert_decimal(got->data_written, want->data_written);
+	assert_decimal(got->device_read, want->device_read);
+	assert_decimal(got->device_written, want->device_written);
+}
+
+/* Caught: a version's counters taken for another's, blocks for bytes, calls for blocks, one half of what is written, temporary files
+ * or WAL among the data. */
+static void every_version_is_observed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(observed); i++) {
+		_cleanup_free_ char *io_text = output(observed[i].version, "observed.io");
+		_cleanup_free_ char *settings = output(observed[i].version, "server.settings");
+		_cleanup_free_ char *buffers = output(observed[i].version, "observed.buffers");
+		struct buffered buffered;
+		struct io_counts io;
+		char text[64];
+
+		assert_int_equal(io_counts_parse(io_text, 8192, &io, NULL), 0);
+		assert_io(&io, &observed[i].want);
+		assert_true(pg_setting_number(settings, "shared_memory_bytes") == observed[i].shared_memory);
+		assert_true(pg_setting(settings, "server_version_num", text, sizeof(text)));
+		assert_int_equal(strncmp(text, observed[i].version, 2), 0);
+		assert_true(pg_setting_number(settings, "shared_buffers") == 16384);
+		assert_true(pg_setting_number(settings, "work_mem") == 8192);
+		assert_true(isnan(pg_setting_number(settings, "log_line_prefix")));
+		assert_false(pg_setting(settings, "shared_buffer", text, sizeof(text)));
+		assert_int_equal(buffered_parse(buffers, &buffered, NULL), 0);
+		assert_true(buffered.shared == observed[i].shared && buffered.cached == observed[i].cached);
+		assert_true(buffered.behind == observed[i].behind && buffered.both == observed[i].both);
+	}
+}
+
+/* Documentation/block/stat.rst. Caught: requests for sectors, sectors for bytes, read for written. */
+static void the_device_is_read(void **state)
+{
+	static const char text[] =
+		"before\npg_stat_wal.wal_records 5\npg_stat_wal.wal_fpi 1\npg_stat_wal.wal_bytes 100\n"
+		"pg_stat_io.client-backend.relation.normal.writes 3\ndevice 10 0 80 1 20 0 160 1 0 0 0\n"
+		"after\npg_stat_wal.wal_records 7\npg_stat_wal.wal_fpi 1\npg_stat_wal.wal_bytes 400\n"
+		"pg_stat_io.checkpointer.relation.normal.writes 4\n"
+		"pg_stat_io.client-backend.relation.normal.writes 5\n"
+		"pg_stat_io.client-backend.relation.bulkwrite.extends 1\n"
+		"pg_stat_io.client-backend.temp-relation.normal.writes 50\n"
+		"pg_stat_io.client-backend.relation.normal.reads 70\ndevice 11 0 88 1 25 0 1160 1 0 0 0\n";
+	const struct io_counts want = { 2, 0, 300, NAN, 7 * 4096, 8 * 512, 1000 * 512 };
+	struct io_counts io;
+
+	(void)state;
+	assert_int_equal(io_counts_parse(text, 4096, &io, NULL), 0);
+	assert_io(&io, &want);
+}
+
+static void what_is_no_observation_is_refused(void **state)
+{
+	static const struct {
+		const char *text, *sentence;
+	} ios[] = {
+		{ "", "before or of after the run are missing" },
+		{ "before\npg_stat_wal.wal_records 1\n", "before or of after the run are missing" },
+		{ "before\nafter\npg_stat_wal.wal_records 1\n", "no full pages" },
+		{ "before\npg_stat_wal.wal_records 5\nafter\npg_stat_wal.wal_records 1\n", "went back from 5 to 1" },
+	}, buffers[] = {
+		{ "", "no 'shared'" },
+		{ "shared 8\nunmatched 8\nfiles 8\ncached 8\nbehind 0\nboth 0\nwal_cached 0\n", "8 belong to no file" },
+		{ "shared 8\nunmatched 0\nfiles 9\ncached 9\nbehind 0\nboth 9\nwal_cached 0\n", "9 bytes in both, 8" },
+		{ "shared 9\nunmatched 0\nfiles 8\ncached 8\nbehind 0\nboth 9\nwal_cached 0\n", "9 bytes in both, 9" },
+		{ "shared 1\nunmatched 0\nfiles 8\ncached 16\nbehind 7\nboth 1\nwal_cached 0\n", "of files of 8" },
+	};
+	struct buffered buffered;
+	struct io_counts io;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ios); i++) {
+		struct err err = ERR_INIT;
+
+		assert_int_equal(io_counts_parse(ios[i].text, 8192, &io, &err), -1);
+		if (!strstr(err.msg, ios[i].sentence))
+			fail_msg("%s", err.msg);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(buffers); i++) {
+		struct err err = ERR_INIT;
+
+		assert_int_equal(buffered_parse(buffers[i].text, &buffered, &err), -1);
+		if (!strstr(err.msg, buffers[i].sentence))
+			fail_msg("%s", err.msg);
+	}
+	assert_int_equal(buffered_parse("in_memory 1\n", &buffered, NULL), 0);
+	assert_true(buffered.in_memory);
+}
+
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+
+/* Caught: a table's size that is no page, a part of a table that is none, processes that share tables; a crossover that is none. */
+static void the_arithmetic_of_pages(void **state)
+{
+	static const struct {
+		uint64_t small, large, at;
+	} crossovers[] = { { 4 * KIB, 64 * KIB, 32 * MIB },
+			   { 16 * KIB, 64 * KIB, 128 * MIB },
+			   { 4 * KIB, 16 * KIB, 8 * MIB } };
+
+	(void)state;
+	assert_int_equal(table_reach(4 * KIB), 2 * MIB);
+	assert_int_equal(table_reach(16 * KIB), 32 * MIB);
+	assert_int_equal(table_reach(64 * KIB), 512 * MIB);
+	assert_int_equal(table_bytes(4 * KIB, 128 * MIB, 1), 256 * KIB);
+	assert_int_equal(table_bytes(64 * KIB, 128 * MIB, 1), 64 * KIB);
+	assert_int_equal(table_bytes(64 * KIB, 1, 10), 640 * KIB);
+	assert_int_equal(table_bytes(16 * KIB, 33 * MIB, 2), 64 * KIB);
+	assert_int_equal(table_bytes(4 * KIB, 0, 5), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(crossovers); i++) {
+		const uint64_t small = crossovers[i].small, large = crossovers[i].large, at = crossovers[i].at;
+
+		assert_int_equal(table_crossover(small, large), at);
+		assert_true(table_bytes(small, at, 3) <= table_bytes(large, at, 3));
+		for (uint64_t more = 1; more <= 4096 * MIB; more *= 2)
+			assert_true(table_bytes(small, at + more, 3) > table_bytes(large, at + more, 3));
+	}
+	assert_int_equal(file_rounding(4 * KIB, 8 * KIB), 0);
+	assert_int_equal(file_rounding(16 * KIB, 8 * KIB), 8 * KIB);
+	assert_int_equal(file_rounding(64 * KIB, 8 * KIB), 56 * KIB);
+	assert_int_equal(file_rounding(64 * KIB, 64 * KIB + 1), 64 * KIB - 1);
+	assert_int_equal(file_rounding(64 * KIB, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +414,10 @@ int main(void)
 		cmocka_unit_test(logs_are_read),
 		cmocka_unit_test(a_cut_log_is_refused),
 		cmocka_unit_test(a_server_that_died_says_of_what),
+		cmocka_unit_test(every_version_is_observed),
+		cmocka_unit_test(the_device_is_read),
+		cmocka_unit_test(what_is_no_observation_is_refused),
+		cmocka_unit_test(the_arithmetic_of_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

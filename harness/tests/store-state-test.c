@@ -175,12 +175,12 @@ static void disks_are_nobodys(void **state)
 	put_idle(f, "/proc/meminfo", "MemTotal: 100 kB\nMemFree: 20 kB\n");
 	put_idle(f, "agent/storage", storage);
 	stream_put(s, WIRE_FILE, "a", "phase", "0", "before", "agent/storage", storage, NULL);
-	stream_put(s, WIRE_FILES, "a", "sample", "0", "before", "/disk/storage", "stat", " 5 1 8 99 7 2 16 88 0 0 0\n",
-		   NULL);
+	stream_put(s, WIRE_FILES, "a", "sample", "0", "before", "/disk/storage", "stat",
+		   " 5 1 8 99 7 2 16 88 0 0 0 1 0 8 0 3 0\n", NULL);
 	stream_put(s, WIRE_EXEC, "a", "sample", "0", "1", "5", "exit 0", "1", "0", "0", "0", "0", "0", "value.0 1\n",
 		   NULL);
-	stream_put(s, WIRE_FILES, "a", "sample", "0", "after", "/disk/storage", "stat", " 9 1 24 99 8 2 80 88 0 0 0\n",
-		   NULL);
+	stream_put(s, WIRE_FILES, "a", "sample", "0", "after", "/disk/storage", "stat",
+		   " 9 1 24 99 8 2 80 88 0 0 0 3 0 40 0 8 0\n", NULL);
 	stream_put(s, WIRE_FILES, "a", "hold", "0", "hold", "cgroup", "memory.current", "1000\n", "memory.stat",
 		   "anon 100\nkernel 300\nshmem 0\nzswap 200\nzswapped 900\n", "memory.swap.current", "900\n", NULL);
 	stream_put(s, WIRE_FILE, "a", "hold", "0", "hold", "agent/storage", storage, NULL);
@@ -191,11 +191,71 @@ static void disks_are_nobodys(void **state)
 	assert_value(f, "guest.memory.idle_used", 80 * 1024 - 7530);
 	assert_value(f, "a.disk.storage.read_per_sample", 16 * 512);
 	assert_value(f, "a.disk.storage.written_per_sample", 64 * 512);
+	assert_value(f, "a.disk.storage.discarded_per_sample", 32 * 512);
+	assert_value(f, "a.disk.storage.reads_per_sample", 4);
+	assert_value(f, "a.disk.storage.writes_per_sample", 1);
+	assert_value(f, "a.disk.storage.discards_per_sample", 2);
+	assert_value(f, "a.disk.storage.flushes_per_sample", 5);
+	/* writeback writes, by the clock; nobody reads but who wants to */
+	assert_non_null(measures_find(&f->m, "a.disk.storage.written_per_sample")->metric->timed);
+	assert_non_null(measures_find(&f->m, "a.disk.storage.flushes_per_sample")->metric->timed);
+	assert_null(measures_find(&f->m, "a.disk.storage.read_per_sample")->metric->timed);
+	assert_null(measures_find(&f->m, "a.disk.storage.reads_per_sample")->metric->timed);
 	assert_value(f, "a.memory.zswap", 200);
 	assert_value(f, "a.memory.swap", 900);
 	assert_value(f, "a.memory.kernel", 100);
 	assert_value(f, "a.memory.anon", 100);
 	assert_value(f, "a.memory.own", 800);
+}
+
+/* An operation has the name and the number that its workload gives it. Caught: a sample's counters undivided, divided twice or called
+ * otherwise. */
+static void operations_are_the_workloads(void **state)
+{
+	static const char output[] = "number of clients: 2\nnumber of transactions actually processed: 4/4\n"
+				     "number of failed transactions: 0 (0.000%)\nlatency average = 0.1 ms\n"
+				     "tps = 10.0 (without initial connection time)\n";
+	struct fixture *f = *state;
+
+	free(f->cell.workload);
+	f->cell.workload = xstrdup("postgresql");
+	stream_put(&f->s, WIRE_FILE, "a", "sample", "0", "before", "/proc/vmstat", "pgfault 100\n", NULL);
+	stream_put(&f->s, WIRE_EXEC, "a", "sample", "0", "1", "5", "exit 0", "6", "2", "0", "0", "0", "0", output,
+		   NULL);
+	stream_put(&f->s, WIRE_FILE, "a", "sample", "0", "after", "/proc/vmstat", "pgfault 180\n", NULL);
+	measure(f);
+	assert_value(f, "a.operations", 4);
+	assert_value(f, "a.vm.pgfault_per_txn", 20);
+	assert_value(f, "a.faults_per_txn", 2);
+	assert_null(measures_find(&f->m, "a.faults_per_op"));
+	assert_null(measures_find(&f->m, "a.faults_per_sample"));
+}
+
+/* Caught: one process for all, the sum for the largest, one size of pages for all, what is promised for what is used. */
+static void processes_and_huge_pages(void **state)
+{
+	static const char huge[] = "/sys/kernel/mm/hugepages/hugepages-";
+	struct fixture *f = *state;
+	struct stream *s = &f->s;
+	_cleanup_free_ char *large = xasprintf("%s524288kB", huge), *small = xasprintf("%s2048kB", huge);
+
+	stream_put(s, WIRE_FILES, "a", "hold", "0", "hold", "/proc/5", "status",
+		   "VmPTE:\t  64 kB\nRssShmem:\t 100 kB\n", "smaps_rollup", "Pss: 10 kB\nRss: 20 kB\n", NULL);
+	stream_put(s, WIRE_FILES, "a", "hold", "0", "hold", "/proc/7", "status", "VmPTE:\t  96 kB\nRssShmem:\t 50 kB\n",
+		   "smaps_rollup", "Pss: 30 kB\nRss: 50 kB\n", NULL);
+	stream_put(s, WIRE_FILES, "a", "hold", "0", "hold", large, "free_hugepages", "1\n", "nr_hugepages", "2\n",
+		   "resv_hugepages", "1\n", NULL);
+	stream_put(s, WIRE_FILES, "a", "hold", "0", "hold", small, "free_hugepages", "10\n", "nr_hugepages", "30\n",
+		   "resv_hugepages", "4\n", NULL);
+	measure(f);
+	assert_value(f, "a.process.vmpte", 160 * 1024);
+	assert_value(f, "a.process.vmpte_most", 96 * 1024);
+	assert_value(f, "a.process.number", 2);
+	assert_value(f, "a.process.pss", 40 * 1024);
+	assert_value(f, "a.process.rss_shmem", 150 * 1024);
+	assert_value(f, "a.hugetlb.reserve", (2 * 512.0 + 30 * 2) * (1 << 20));
+	assert_value(f, "a.hugetlb.used", (512.0 + 20 * 2) * (1 << 20));
+	assert_value(f, "a.hugetlb.promised", (512.0 + 4 * 2) * (1 << 20));
 }
 
 static void psi(struct fixture *f, const char *when, const char *cgroup, const char *guest)
@@ -444,6 +504,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(absent, setup, teardown),
 		cmocka_unit_test_setup_teardown(storage_is_not_its_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(disks_are_nobodys, setup, teardown),
+		cmocka_unit_test_setup_teardown(operations_are_the_workloads, setup, teardown),
+		cmocka_unit_test_setup_teardown(processes_and_huge_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(stalls, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_nobody_claims, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_sampler, setup, teardown),

@@ -1,16 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* postgresql: reports and logs to metrics. Trusts nothing in them, and knows no job. */
+/* postgresql: the dictionary, and what a sample's report says. Trusts nothing in it, and knows no job. */
 #include "postgresql.h"
-
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "pgbench.h"
 
-#define TRANSACTIONS_SUFFIX ".transactions"
 #define LOG_CLOCK_MS 0.001 /* of a line of pgbench's log: microseconds */
+
+#define CHECKPOINTS "checkpoints go by the clock"
+#define WRITEBACK "checkpoints and writeback go by the clock"
+
+#define LATENCY(name, why, text)                                                                                       \
+	{                                                                                                              \
+		.pattern = name, .unit = "ms", .direction = METRIC_LOWER, .class = METRIC_TIME,                        \
+		.resolution = LOG_CLOCK_MS, why, .help = text                                                          \
+	}
+
+#define WRITTEN(name, per, amount, text)                                                                               \
+	{                                                                                                              \
+		.pattern = name, .unit = per, .direction = METRIC_LOWER, .class = METRIC_COUNT, .resolution = amount,  \
+		.timed = WRITEBACK, .help = text                                                                       \
+	}
+
+#define MEMORY(name, want, text)                                                                                       \
+	{                                                                                                              \
+		.pattern = name, .unit = "bytes", .direction = want, .class = METRIC_MEMORY, .resolution_pages = 1,    \
+		.help = text                                                                                           \
+	}
 
 const struct metric pg_metrics[] = {
 	{ .pattern = "insns_per_txn",
@@ -55,14 +71,68 @@ const struct metric pg_metrics[] = {
 	  .resolution = LOG_CLOCK_MS,
 	  .primary = true,
 	  .help = "99% of transactions took at most this long, in a run with pgbench's log, which no sample has" },
-	{ .pattern = "latency.*",
-	  .unit = "ms",
+	{ .pattern = "latency.p999_stall",
+	  .unit = "1",
 	  .direction = METRIC_LOWER,
 	  .class = METRIC_TIME,
-	  .resolution = LOG_CLOCK_MS,
-	  .help = "latency of transactions in a run with pgbench's log, which no sample has: p50, p95, p99, p999, max; "
-		  "*_checkpoint and *_between: of those that overlapped with a checkpoint of the server's log, and the "
-		  "rest" },
+	  .resolution = 0.01,
+	  .timed = CHECKPOINTS,
+	  .help = "latency.p999_checkpoint / latency.p999_between, where each is of 1000 transactions at least" },
+	LATENCY("latency.*_checkpoint", .timed = CHECKPOINTS,
+		"of transactions that overlapped with a checkpoint of the server's log: max, and p999 of 1000 at "
+		"least"),
+	LATENCY("latency.*_between", .timed = CHECKPOINTS,
+		"of the other transactions of a run in which some overlapped: max, and p999 of 1000 at least"),
+	LATENCY("latency.*", .timed = NULL,
+		"latency of transactions in a run with pgbench's log, which no sample has: p50, p95, p99, p999, max"),
+	{ .pattern = "checkpoints",
+	  .unit = "1",
+	  .class = METRIC_COUNT,
+	  .timed = CHECKPOINTS,
+	  .help = "checkpoints of the server's log that overlapped with a transaction of the logged run" },
+
+	/* of the logged run, from a checkpoint and sync before it to those behind it */
+	{ .pattern = "wal.records_per_txn",
+	  .unit = "1/txn",
+	  .direction = METRIC_LOWER,
+	  .class = METRIC_COUNT,
+	  .resolution = 0.05,
+	  .help = "WAL records of the logged run and the checkpoint behind it (pg_stat_wal)" },
+	WRITTEN("wal.full_pages_per_txn", "1/txn", 0.01,
+		"whole pages in WAL records, one for each page that is changed first after a checkpoint (pg_stat_wal "
+		"wal_fpi)"),
+	WRITTEN("wal.bytes_per_txn", "B/txn", 16, "bytes of WAL records (pg_stat_wal)"),
+	WRITTEN("wal.written_per_txn", "B/txn", 16,
+		"bytes written to WAL files, the last page as often as it is flushed (pg_stat_io, from 18 on)"),
+	WRITTEN("data.written_per_txn", "B/txn", 16,
+		"bytes of blocks written, and of files extended, by checkpoints and everyone else (pg_stat_io; 15: "
+		"pg_stat_bgwriter)"),
+	WRITTEN("device.written_per_txn", "B/txn", 16,
+		"bytes that the device below the data wrote (/sys/block/NAME/stat)"),
+	WRITTEN("device.read_per_txn", "B/txn", 16, "bytes that the device below the data read (/sys/block/NAME/stat)"),
+	{ .pattern = "write_amplification",
+	  .unit = "1",
+	  .direction = METRIC_LOWER,
+	  .class = METRIC_COUNT,
+	  .resolution = 0.01,
+	  .timed = WRITEBACK,
+	  .help = "bytes that the device wrote / (WAL bytes + bytes of blocks written), of a run that asked for 1 MiB "
+		  "at least" },
+
+	/* at the inspection, by mincore() of the files and pg_buffercache */
+	MEMORY("buffers.shared", METRIC_NEITHER, "blocks of relations in shared_buffers (pg_buffercache)"),
+	MEMORY("buffers.cached", METRIC_LOWER,
+	       "page cache of the files below base, global and pg_tblspc, in whole pages (mincore)"),
+	MEMORY("buffers.double", METRIC_LOWER,
+	       "of buffers.shared: also in the page cache, only the blocks' own bytes (pg_buffercache, mincore)"),
+	MEMORY("buffers.rounding", METRIC_LOWER, "of buffers.cached: behind the ends of files (mincore)"),
+	MEMORY("buffers.wal_cached", METRIC_LOWER, "page cache of pg_wal, in whole pages (mincore)"),
+
+	MEMORY("shared_memory", METRIC_LOWER, "the server's shared memory (pg_shmem_allocations)"),
+	MEMORY("hugetlb.wasted", METRIC_LOWER, "hugetlb.reserve less the server's shared memory, if that is in it"),
+	MEMORY("hugetlb.rounding", METRIC_LOWER,
+	       "of hugetlb.wasted: what the server has taken and does not need (hugetlb.used + promised - shared "
+	       "memory)"),
 	{ .pattern = NULL },
 };
 
@@ -87,83 +157,10 @@ int pg_measure(const struct measure_context *context, const char *phase, const c
 	return 0;
 }
 
-double pg_percentile(const double *v, size_t n, double q)
+void pg_work(const char *output, double *ret_operations, double *ret_bytes)
 {
-	size_t i = (size_t)ceil(q * (double)n);
+	struct pgbench_report report;
 
-	return n ? v[i ? i - 1 : 0] : NAN;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static const struct quantile {
-	const char *name;
-	double q;
-} quantiles[] = { { "p50", 0.5 }, { "p95", 0.95 }, { "p99", 0.99 }, { "p999", 0.999 }, { "max", 1 } };
-
-/* Those of @log for which @in_checkpoint holds, or does not, or all (@which below 0), in order of latency; owned by the
- * caller. */
-static double *select_ms(const struct transaction_log *log, const struct server_log *server, int which, size_t *ret_n)
-{
-	double *v = xcalloc(log->n ? log->n : 1, sizeof(*v));
-	size_t n = 0;
-
-	for (size_t i = 0; i < log->n; i++)
-		if (which < 0 || in_checkpoint(server, &log->v[i]) == (which > 0))
-			v[n++] = log->v[i].ms;
-	qsort(v, n, sizeof(*v), by_value);
-	*ret_n = n;
-	return v;
-}
-
-static void add_latencies(const struct measure_context *context, const char *phase, const struct transaction_log *log,
-			  const struct server_log *server, struct measures *measures)
-{
-	static const char *const suffixes[] = { "_between", "_checkpoint" };
-	size_t n;
-	_cleanup_free_ double *all = select_ms(log, server, -1, &n);
-
-	for (size_t i = 0; n && i < ARRAY_SIZE(quantiles); i++) {
-		_cleanup_free_ char *name = xasprintf("latency.%s", quantiles[i].name);
-
-		measures_add(measures, context, pg_metrics, phase, name, pg_percentile(all, n, quantiles[i].q));
-	}
-	for (int in = 0; in < 2; in++) {
-		_cleanup_free_ double *part = select_ms(log, server, in, &n);
-		_cleanup_free_ char *p999 = xasprintf("latency.p999%s", suffixes[in]),
-				    *max = xasprintf("latency.max%s", suffixes[in]);
-
-		if (!n)
-			continue;
-		measures_add(measures, context, pg_metrics, phase, p999, pg_percentile(part, n, 0.999));
-		measures_add(measures, context, pg_metrics, phase, max, part[n - 1]);
-	}
-}
-
-int pg_brought(const struct measure_context *context, const struct artifact_list *artifacts, struct measures *measures,
-	       struct err *err)
-{
-	const struct artifact *server_text = artifact_find(artifacts, "postgres.log");
-	_cleanup_(server_log_free) struct server_log server = { 0 };
-
-	if (server_text)
-		server_log_parse(server_text->data.s ? server_text->data.s : "", &server);
-	for (size_t i = 0; i < artifacts->n; i++) {
-		const struct artifact *a = &artifacts->v[i];
-		_cleanup_(transaction_log_free) struct transaction_log log = { 0 };
-		_cleanup_free_ char *phase = NULL;
-
-		if (!ends_with(a->name, TRANSACTIONS_SUFFIX))
-			continue;
-		phase = xstrndup(a->name, strlen(a->name) - strlen(TRANSACTIONS_SUFFIX));
-		if (transaction_log_parse(a->data.s ? a->data.s : "", &log, err) < 0)
-			return err_wrap(err, "%s", a->name);
-		add_latencies(context, phase, &log, &server, measures);
-	}
-	return 0;
+	*ret_operations = pgbench_parse(output, &report, NULL) < 0 ? 0 : (double)report.transactions;
+	*ret_bytes = 0;
 }

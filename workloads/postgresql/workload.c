@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #define BIN "/usr/lib/postgresql/17/bin/"
 #define DATA "/data/postgres" /* in the root: below JOB_DATA_DIR */
 #define SOCKETS "/tmp"
-#define LOG_PREFIX "/tmp/transactions"
+#define SERVER "postgres" /* the service */
 #define SETTINGS_MAX 16
 #define PREPARE_TIMEOUT_S 3000
 #define SAMPLE_TIMEOUT_S 3000
@@ -21,7 +22,11 @@
 #define OTHER_CONNECTIONS 10 /* beside those of the clients */
 #define PREPARED_STEPS 100   /* from here on are the indices of the cell's own */
 #define INSPECTED_RATE 100   /* transactions a second of each connection that is looked at */
-#define PAUSE "0.3"	     /* s of guest time: they have done some then */
+#define PAUSE "0.3"	     /* s of guest time: who asked whether they have done one is gone then */
+
+#define OBSERVE_DIR "/mnt" /* where the workload's files are in the root file system */
+#define SCRIPTS_MAX 8
+#define SCRIPT_NAME_MAX 40
 
 static const char *const tests[] = { "select-only", "simple-update", "tpcb-like", NULL };
 static const char *const protocols[] = { "simple", "extended", "prepared", NULL };
@@ -32,9 +37,17 @@ static const struct option_def pg_options[] = {
 	{ .key = "tests",
 	  .type = OPT_CHOICES,
 	  FIELD(tests),
-	  .fallback = "select-only",
 	  .choices = tests,
-	  .help = "pgbench's built-in scripts, each a phase, in this order" },
+	  .help = "pgbench's built-in scripts, each a phase, in this order; default: select-only, or none where "
+		  "`script` is "
+		  "given" },
+	{ .key = "script",
+	  .type = OPT_PATHS,
+	  FIELD(scripts),
+	  .max = SCRIPTS_MAX,
+	  .help = "scripts of your own for pgbench, each a phase that is called like its file without .sql, behind "
+		  "those of "
+		  "`tests`" },
 	{ .key = "transactions",
 	  .type = OPT_U64,
 	  FIELD(transactions),
@@ -117,10 +130,56 @@ static bool is_setting(const char *s)
 	       !strpbrk(s, "\t\n\\'");
 }
 
+/* "/home/me/hot-rows.sql": "hot-rows". Owned by the caller. */
+static char *script_phase(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+
+	return xstrndup(name, dot ? (size_t)(dot - name) : strlen(name));
+}
+
+static bool one_of(const char *s, const char *const *list)
+{
+	while (*list && strcmp(s, *list) != 0)
+		list++;
+	return *list;
+}
+
+/* A phase is a cgroup, a part of metrics' names and of artifacts'. */
+static char *check_scripts(const struct pg_params *p)
+{
+	static const char *const taken[] = { "prepare", "ready", "make",       "sampler", "fragment",
+					     "guest",	SERVER,	 SERVER_PHASE, NULL };
+
+	for (size_t i = 0; i < p->scripts.n; i++) {
+		_cleanup_free_ char *name = script_phase(p->scripts.v[i]);
+
+		if (!label_valid(name) || strlen(name) > SCRIPT_NAME_MAX)
+			return xasprintf(
+				"script: a phase is called like its file: letters, digits, _ and -, at most %d, not "
+				"'%.100s'",
+				SCRIPT_NAME_MAX, name);
+		if (one_of(name, taken) || one_of(name, tests))
+			return xasprintf("script: '%s' is the name of something else; call the file otherwise", name);
+		for (size_t k = 0; k < i; k++) {
+			_cleanup_free_ char *other = script_phase(p->scripts.v[k]);
+
+			if (!strcmp(name, other))
+				return xasprintf("script: two files are called '%s'", name);
+		}
+	}
+	return NULL;
+}
+
 static char *pg_check(const void *params, const char **ret_key)
 {
 	const struct pg_params *p = params;
+	char *why;
 
+	*ret_key = "script";
+	why = check_scripts(p);
+	if (why)
+		return why;
 	*ret_key = "settings";
 	for (size_t i = 0; i < p->settings.n; i++)
 		if (!is_setting(p->settings.v[i]))
@@ -137,10 +196,20 @@ static char *pg_check(const void *params, const char **ret_key)
 	return NULL;
 }
 
+/* What goes in beside the root file system: a folder of the initramfs that is bound into it. */
 static void pg_programs(const void *params, struct programs *programs)
 {
-	(void)params;
-	(void)programs; /* all are in the root file system */
+	static const char *const own[] = { "observe.sh",   "buffered",	  "settings.sql", "refused.sql",
+					   "counters.sql", "settled.sql", "buffers.sql" };
+	const struct pg_params *p = params;
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		programs_add(programs, xasprintf(WORKLOAD_NAME "/%s", own[i]), xasprintf(WORKLOAD_NAME "/%s", own[i]));
+	for (size_t i = 0; i < p->scripts.n; i++) {
+		_cleanup_free_ char *name = script_phase(p->scripts.v[i]);
+
+		programs_add_file(programs, xasprintf(WORKLOAD_NAME "/files/%s.sql", name), xstrdup(p->scripts.v[i]));
+	}
 }
 
 /* What makes boots comparable: no background work by the clock that the matrix did not ask for, and the prefix that
@@ -166,14 +235,14 @@ static const char *const server_settings[] = {
 /* The line is not ended: more settings may follow. */
 static void begin_server(struct text *job)
 {
-	text_add(job, "service\tpostgres\t2\t%d\t" BIN "postgres\t-D\t" DATA, STOP_S); /* SIGINT: a fast shutdown */
+	text_add(job, "service\t" SERVER "\t2\t%d\t" BIN "postgres\t-D\t" DATA, STOP_S); /* SIGINT: a fast shutdown */
 	for (size_t i = 0; i < ARRAY_SIZE(server_settings); i++)
 		text_add(job, "\t--%s", server_settings[i]);
 }
 
 static void end_server(struct text *job)
 {
-	text_add(job, "\nready\tpostgres\t%d\tcommand\t" BIN "pg_isready\t-q\t-h\t" SOCKETS "\n", READY_TIMEOUT_S);
+	text_add(job, "\nready\t" SERVER "\t%d\tcommand\t" BIN "pg_isready\t-q\t-h\t" SOCKETS "\n", READY_TIMEOUT_S);
 }
 
 static void add_server(const struct pg_params *p, struct text *job)
@@ -194,11 +263,21 @@ static void add_prepare(struct text *job, unsigned int *index, const char *words
 	text_add(job, "exec\tprepare\tprepare\t%u\t%d\t%s\n", (*index)++, PREPARE_TIMEOUT_S, words);
 }
 
+/* What pgbench runs: a test of its own, or a script of the user's. */
+struct phase {
+	char *name; /* owned */
+	bool script;
+};
+
 /* The words of a pgbench that measures. */
-static void add_pgbench(const struct pg_params *p, const char *test, struct text *job)
+static void add_pgbench(const struct pg_params *p, const struct phase *phase, struct text *job)
 {
-	text_add(job, BIN "pgbench\t-n\t-h\t" SOCKETS "\t-M\t%s\t-b\t%s\t-c\t%" PRIu64 "\t-j\t1\t--random-seed=42",
-		 protocols[p->protocol], test, p->clients);
+	text_add(job, BIN "pgbench\t-n\t-h\t" SOCKETS "\t-M\t%s", protocols[p->protocol]);
+	if (phase->script)
+		text_add(job, "\t-f\t" OBSERVE_DIR "/files/%s.sql", phase->name);
+	else
+		text_add(job, "\t-b\t%s", phase->name);
+	text_add(job, "\t-c\t%" PRIu64 "\t-j\t1\t--random-seed=42", p->clients);
 }
 
 static void add_work(const struct pg_params *p, struct text *job)
@@ -213,36 +292,111 @@ static void add_work(const struct pg_params *p, struct text *job)
 		text_add(job, "\t-L\t%" PRIu64, p->latency_limit_ms);
 }
 
-static void add_exec(const struct pg_params *p, const char *test, const char *kind, uint64_t index, struct text *job)
+static void add_exec(const struct pg_params *p, const struct phase *phase, const char *kind, uint64_t index,
+		     struct text *job)
 {
-	text_add(job, "exec\t%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t", test, kind, index, SAMPLE_TIMEOUT_S + p->seconds);
-	add_pgbench(p, test, job);
+	text_add(job, "exec\t%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t", phase->name, kind, index,
+		 SAMPLE_TIMEOUT_S + p->seconds);
+	add_pgbench(p, phase, job);
 	add_work(p, job);
 	text_add(job, "\n");
 }
 
-/* Once more with a line a transaction, which a sample has not: writing it would be measured. pgbench puts its pid
- * into the file's name, so the file is renamed. */
-static void add_logged(const struct pg_params *p, const char *test, struct text *job, unsigned int *index)
+/* observe.sh @what, which writes /tmp/@out.*; more words and the end of the line are the caller's. */
+static void add_observed(struct text *job, unsigned int *index, uint64_t timeout_s, const char *what, const char *out)
 {
-	_cleanup_free_ char *move = xasprintf("/usr/bin/bash\t-c\tmv " LOG_PREFIX ".* /tmp/%s.transactions", test);
+	text_add(job, "exec\tprepare\tprepare\t%u\t%" PRIu64 "\t/usr/bin/bash\t" OBSERVE_DIR "/observe.sh\t%s\t/tmp/%s",
+		 (*index)++, timeout_s, what, out);
+}
 
-	text_add(job, "exec\tprepare\tprepare\t%u\t%" PRIu64 "\t", (*index)++, SAMPLE_TIMEOUT_S + p->seconds);
-	add_pgbench(p, test, job);
+static void add_artifact(struct text *job, const char *out, const char *what)
+{
+	text_add(job, "artifact\t%s.%s\t" JOB_ROOT_DIR "/tmp/%s.%s\n", out, what, out, what);
+}
+
+/* Once more with a line a transaction, which a sample has not: writing it would be measured. */
+static void add_logged(const struct pg_params *p, const struct phase *phase, struct text *job, unsigned int *index)
+{
+	static const char *const brought[] = { "transactions", "report", "io" };
+
+	add_observed(job, index, SAMPLE_TIMEOUT_S + p->seconds, "logged", phase->name);
+	text_add(job, "\t");
+	add_pgbench(p, phase, job);
 	add_work(p, job);
-	text_add(job, "\t--log\t--log-prefix=" LOG_PREFIX "\n");
-	add_prepare(job, index, move);
-	text_add(job, "artifact\t%s.transactions\t" JOB_ROOT_DIR "/tmp/%s.transactions\n", test, test);
+	text_add(job, "\n");
+	for (size_t i = 0; i < ARRAY_SIZE(brought); i++)
+		add_artifact(job, phase->name, brought[i]);
 }
 
 /* The server's memory with all connections open and each at work now and then. */
-static void add_inspection(const struct pg_params *p, const char *test, struct text *job, unsigned int *index)
+static void add_inspection(const struct pg_params *p, const struct phase *phase, struct text *job, unsigned int *index)
 {
-	text_add(job, "service\tclients-%s\t15\t10\t", test);
-	add_pgbench(p, test, job);
+	text_add(job, "service\tclients-%s\t15\t10\t", phase->name);
+	add_pgbench(p, phase, job);
 	text_add(job, "\t-T\t%d\t-R\t%" PRIu64 "\n", SAMPLE_TIMEOUT_S, p->clients * INSPECTED_RATE);
+	add_observed(job, index, SAMPLE_TIMEOUT_S, "settled", "-");
+	text_add(job, "\t%" PRIu64 "\n", p->clients);
 	add_prepare(job, index, "/usr/bin/sleep\t" PAUSE);
-	text_add(job, "inspect\t%s\tpostgres\nstop\tclients-%s\n", test, test);
+	text_add(job, "inspect\t%s\t" SERVER "\n", phase->name);
+	add_observed(job, index, PREPARE_TIMEOUT_S, "buffers", phase->name);
+	text_add(job, "\n");
+	add_artifact(job, phase->name, "buffers");
+	text_add(job, "stop\tclients-%s\n", phase->name);
+}
+
+/* The names of all that the command line of the server says, as observe.sh wants them. */
+static void add_asked(const struct pg_params *p, struct text *job)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(server_settings); i++)
+		text_add(job, "%.*s,", (int)strcspn(server_settings[i], "="), server_settings[i]);
+	for (size_t i = 0; i < p->settings.n; i++)
+		text_add(job, "%.*s,", (int)strcspn(p->settings.v[i], "="), p->settings.v[i]);
+	text_add(job, "max_connections,shared_buffers,huge_pages%s", p->huge_page_size ? ",huge_page_size" : "");
+}
+
+/* What the server says that it is; it fails where that is not what was asked for. */
+static void add_settings(const struct pg_params *p, struct text *job, unsigned int *index)
+{
+	add_observed(job, index, PREPARE_TIMEOUT_S, "settings", SERVER_PHASE);
+	text_add(job, "\t");
+	add_asked(p, job);
+	text_add(job, "\n");
+	add_artifact(job, SERVER_PHASE, "settings");
+}
+
+/* Before the server: its workload's files, and what else is to be read at the inspections. */
+static void add_files(const struct pg_params *p, struct text *job)
+{
+	static const char *const reserves[] = { "nr_hugepages", "free_hugepages", "resv_hugepages" };
+
+	text_add(job, "bind\t/" WORKLOAD_NAME "\t" JOB_ROOT_DIR OBSERVE_DIR "\n");
+	for (size_t i = 0; p->huge_pages && i < ARRAY_SIZE(reserves); i++)
+		text_add(job, "look\t/sys/kernel/mm/hugepages/hugepages-*/%s\n", reserves[i]);
+}
+
+static void add_phase(const struct pg_params *p, const struct phase *phase, const struct trials *trials,
+		      struct text *job, unsigned int *index)
+{
+	for (uint64_t i = 0; i < trials->warmups; i++)
+		add_exec(p, phase, "warmup", i, job);
+	for (uint64_t i = 0; i < trials->samples; i++)
+		add_exec(p, phase, "sample", i, job);
+	add_inspection(p, phase, job, index);
+	add_logged(p, phase, job, index);
+}
+
+static void add_phases(const struct pg_params *p, const struct trials *trials, struct text *job, unsigned int *index)
+{
+	for (size_t i = 0; i < p->tests.n + p->scripts.n; i++) {
+		bool script = i >= p->tests.n;
+		struct phase phase = { script ? script_phase(p->scripts.v[i - p->tests.n]) : xstrdup(p->tests.v[i]),
+				       script };
+
+		add_phase(p, &phase, trials, job, index);
+		free(phase.name);
+	}
+	if (!p->tests.n && !p->scripts.n)
+		add_phase(p, &(struct phase){ (char *)(uintptr_t)tests[0], false }, trials, job, index);
 }
 
 /* A cluster that was shut down, with the tables of pgbench. Its shared_buffers are the server's own default: what a
@@ -263,7 +417,9 @@ static void pg_prepare(const void *params, const struct preparing *preparing, st
 	begin_server(job);
 	end_server(job);
 	add_prepare(job, &index, load);
-	text_add(job, "stop\tpostgres\n");
+	/* what observe.sh would make otherwise, at the first inspection */
+	add_prepare(job, &index, BIN "psql\t-q\t-h\t" SOCKETS "\t-c\tCREATE EXTENSION pg_buffercache");
+	text_add(job, "stop\t" SERVER "\n");
 	text_add(job, "keep\tdata\t" JOB_DATA_DIR "\n");
 }
 
@@ -278,17 +434,12 @@ static void pg_steps(const void *params, const struct trials *trials, uint64_t p
 	unsigned int index = PREPARED_STEPS;
 
 	(void)page_bytes;
+	add_files(p, job);
 	text_add(job, "as\tpostgres\n");
 	add_server(p, job);
-	for (size_t t = 0; t < p->tests.n; t++) {
-		for (uint64_t i = 0; i < trials->warmups; i++)
-			add_exec(p, p->tests.v[t], "warmup", i, job);
-		for (uint64_t i = 0; i < trials->samples; i++)
-			add_exec(p, p->tests.v[t], "sample", i, job);
-		add_inspection(p, p->tests.v[t], job, &index);
-		add_logged(p, p->tests.v[t], job, &index);
-	}
-	text_add(job, "stop\tpostgres\n");
+	add_settings(p, job, &index);
+	add_phases(p, trials, job, &index);
+	text_add(job, "stop\t" SERVER "\n");
 }
 
 static uint64_t pg_work_bytes(const void *params, uint64_t page_bytes)
@@ -310,8 +461,12 @@ const struct workload this_workload = {
 	.preparations = pg_preparations,
 	.steps = pg_steps,
 	.work_bytes = pg_work_bytes,
+	.operation = "txn",
+	.work = pg_work,
 	.measure = pg_measure,
 	.brought = pg_brought,
+	.series = pg_series,
+	.derive = pg_derive,
 	.metrics = pg_metrics,
 	.primary = { "insns_per_txn", "ns_per_txn", "latency.p99", "process.pss", "process.vmpte" },
 };

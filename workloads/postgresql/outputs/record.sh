@@ -3,7 +3,10 @@
 # What the parsers' test reads was printed by real servers: run this as root in a root file system that has Debian's package
 # postgresql (bookworm: 15, trixie: 17, forky: 18), and copy /out to the version's folder here.
 #
-#   mmdebstrap --variant=apt --include=postgresql trixie ROOT && cp record.sh ROOT && chroot ROOT sh /record.sh
+#   mmdebstrap --variant=apt --include=postgresql trixie ROOT && cp -r record.sh ../guest ROOT &&
+#	gcc -O2 -static -D_GNU_SOURCE ../guest/buffered.c -o ROOT/guest/buffered && chroot ROOT sh /record.sh
+#
+# observed.* and server.settings were recorded later than the rest, by the same commands; their transactions are left out.
 set -e
 
 if [ "$1" != as-postgres ]; then
@@ -30,7 +33,7 @@ log_line_prefix = '%n [%p] '
 autovacuum = off
 jit = off
 C
-pg_ctl -D d -l /out/server.log -w start > /dev/null
+pg_ctl -D d -l /out/server.log -o '--work_mem=8MB --jit=off' -w start > /dev/null
 export PGHOST=/pg PGUSER=postgres
 createdb b
 pgbench -i -I dtGvp -s 5 -q b > /out/init.txt 2>&1
@@ -49,4 +52,10 @@ printf '\\set aid random(1, 100000)\nSELECT abalance FROM pgbench_accounts WHERE
 pgbench -n -f custom.sql@2 -f custom.sql@1 -c 2 -j 1 -t 300 b > /out/custom.txt 2>&1
 printf 'SELECT 1/0;\n' > bad.sql
 ! pgbench -n -f bad.sql -c 2 -j 1 -t 3 b > /out/aborted.txt 2>&1
+bash /guest/observe.sh settings /out/server work_mem,jit
+! bash /guest/observe.sh settings /out/refused work_mem,application_name,autovacuum > /out/refused.txt 2>&1
+rm /out/refused.settings
+bash /guest/observe.sh logged /out/observed pgbench -n -M prepared -b simple-update -c 2 -j 1 -t 1000 --random-seed=42 b
+bash /guest/observe.sh buffers /out/observed
+rm /out/observed.transactions
 pg_ctl -D d -m fast stop > /dev/null
