@@ -29,7 +29,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-#define SMALL "records: 1000, gc: serial, jit: c1"
+#define PLAIN "gc: serial, jit: c1"
+#define SMALL "records: 1000, " PLAIN
 #define COLD SMALL ", tests: [produce, consume_cold]"
 #define EXT4 "storages: { e: { where: null_blk, fs: ext4, size: 256MiB } }\n"
 
@@ -48,9 +49,13 @@ static void runs_twice_the_same(void **state)
 	assert_int_equal(a.outcome, OUTCOME_OK);
 	assert_string_equal(a.sha256, b.sha256);
 	assert_true(measured(&m, "produce.insns_per_record") > 1000);
-	/* a consumer that found its records in the page cache would read nothing; each is 1 KiB and more on the disk */
+	/* both worked, and neither did it all */
+	assert_true(measured(&m, "produce.insns_in.kafka_per_op") > 1000);
+	assert_true(measured(&m, "produce.insns_in.client_per_op") > 1000);
+	/* a consumer that found its records in the page cache would read nothing; what the start of the broker brings in is less than
+	 * half of them */
 	assert_true(measured(&m, "produce.operations") == 1000);
-	assert_true(measured(&m, "consume_cold.disk.storage.read_per_op") > 1000);
+	assert_true(measured(&m, "consume_cold.disk.storage.read_per_op") > 500);
 	assert_true(measured(&m, "cold_start.cache.log.resident") < measured(&m, "consume_cold.cache.log.resident"));
 	/* a page of the guest's at least for each index that was written, in mappings of 10 MiB */
 	assert_true(measured(&m, "produce.cache.index.resident") >= 65536);
@@ -70,11 +75,11 @@ static void failures_have_its_log(void **state)
 	} cases[] = {
 		/* an archive that was made for another layout of objects: no quiet start without it */
 		{ "no-archive", SMALL ", jvm: ['-XX:ObjectAlignmentInBytes=16']", "",
-		  "service kafka ended by itself: exit 1:", "ObjectAlignmentInBytes" },
+		  "service kafka ended by itself: exit 1:", "Unable to use shared archive." },
 		{ "bad-setting", SMALL ", settings: [log.flush.interval.messages=0]", "",
 		  "service kafka ended by itself: exit 1", "log.flush.interval.messages" },
 		{ "too-small", SMALL, "limit: [96MiB]\n", "(the OOM killer: its cgroup's memory.max is", NULL },
-		{ "full-disk", SMALL ", records: 200000",
+		{ "full-disk", "records: 80000, " PLAIN,
 		  "storages: { e: { where: null_blk, fs: ext4, size: 48MiB } }\n",
 		  "service kafka ended by itself: exit 1", "No space left on device" },
 		/* nothing is acknowledged; the producer gives up after its delivery.timeout.ms and exits with 0 */

@@ -146,7 +146,8 @@ static void pauses_are_added_up(void **state)
 
 static void pages_are_read(void **state)
 {
-	_cleanup_free_ char *serial = recorded("pagesize.Serial.log"), *g1 = recorded("pagesize.G1.log");
+	_cleanup_free_ char *serial = recorded("pagesize.Serial.log"), *g1 = recorded("pagesize.G1.log"),
+			    *guest = recorded("pagesize.64k.log");
 	struct jvm_pages pages;
 
 	(void)state;
@@ -155,6 +156,9 @@ static void pages_are_read(void **state)
 	assert_int_equal(pages.code_bytes, 4096);
 	pagesize_parse(g1, &pages);
 	assert_int_equal(pages.heap_bytes, 4096);
+	pagesize_parse(guest, &pages);
+	assert_int_equal(pages.heap_bytes, 65536);
+	assert_int_equal(pages.code_bytes, 65536);
 	pagesize_parse("[0s] Heap:  min=8M page_size=2M size=1\n[0s] CodeHeap 'x':  page_size=64K\n[0s] CodeHeap 'y':  "
 		       "page_size=4K",
 		       &pages);
@@ -166,11 +170,13 @@ static void pages_are_read(void **state)
 
 static void archives_are_found(void **state)
 {
-	_cleanup_free_ char *none = recorded("cds.none.log");
+	_cleanup_free_ char *none = recorded("cds.none.log"), *guest = recorded("cds.64k.log");
 	uint64_t bytes;
 
 	(void)state;
 	assert_false(cds_parse(none, &bytes));
+	assert_true(cds_parse(guest, &bytes));
+	assert_int_equal(bytes, 47644672);
 	assert_true(cds_parse("[0.1s][info][cds] Mapped static  region #0 at base 0x0000ffff00000000 top "
 			      "0x0000ffff00454000 (ReadWrite)\n"
 			      "[0.1s][info][cds] Mapped dynamic region #0 at base 0x0000ffff00bc7000 top "
@@ -188,6 +194,7 @@ static void looks_are_added_up(void **state)
 		"file log 1 2 3 /a", /* half a line */
 		"file lag 1 2 3 /a\n", "file log 1 2 /a\n", "map 1 -2 /a\n", "stack 1\n", "\n",
 	};
+	_cleanup_free_ char *guest = recorded("consume.64k.look");
 	struct look_report r;
 	struct err err = ERR_INIT;
 
@@ -211,6 +218,13 @@ static void looks_are_added_up(void **state)
 	assert_int_equal(r.stacks, 2);
 	assert_int_equal(r.stacks_rss, 196608);
 	assert_int_equal(r.threads, 80);
+	assert_int_equal(look_parse(guest, &r, &err), 0);
+	assert_int_equal(r.log.files, 3);
+	assert_int_equal(r.log.resident, 10420224);
+	assert_int_equal(r.index.bytes, 31457280);
+	assert_int_equal(r.maps, 6);
+	assert_int_equal(r.stacks_rss, 13238272);
+	assert_int_equal(r.threads, 74);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		if (look_parse(bad[i], &r, &err) == 0)
 			fail_msg("taken: %s", bad[i]);

@@ -82,6 +82,7 @@ static void steps_are_what_was_asked(void **state)
 		"\nready\tkafka\t300\tport\t9092\nready\tkafka\t300\tcommand\t/bin/kafka-ask\t9092\t60\t1\tt0\n"));
 	assert_non_null(strstr(plain, "\t-XX:+UseG1GC\t-Xms262144k\t-Xmx262144k\t"));
 	assert_true(text_ends(plain, "stop\tkafka\n"));
+	assert_int_equal(occurrences(plain, "\nwatch\t/sys/fs/cgroup/kafka/cpu.stat\tusage_usec\n"), 1);
 	/* a warm-up and a sample of one topic, a sample of the other; the same of both consumers, but no cold warm-up */
 	assert_int_equal(occurrences(more, "--topic\tt0\t--num-records\t70\t--record-size\t100\t"), 2);
 	assert_int_equal(occurrences(more, "--topic\tt1\t--num-records\t70\t"), 1);
@@ -104,7 +105,7 @@ static void steps_are_what_was_asked(void **state)
 	assert_int_equal(occurrences(more, "\t-XX:+AlwaysPreTouch\t-cp\t"), 3);
 	assert_int_equal(
 		occurrences(more, "\t--override\tlog.segment.bytes=16777216\t--override\tlog.index.size.max.bytes=4096"
-				  "\t--override\tnum.io.threads=3\n"),
+				  "\t--override\tnum.io.threads=3\nwatch\t"),
 		3);
 }
 

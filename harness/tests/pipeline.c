@@ -15,7 +15,6 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "image/image.h"
-#include "run/roots.h"
 #include "store/store.h"
 
 char *scratch_make(void)
@@ -165,27 +164,6 @@ int guest_teardown(void **state)
 	return 0;
 }
 
-int guest_root_setup(void **state, const char *workload)
-{
-	struct guest_fixture *f = xcalloc(1, sizeof(*f));
-	struct roots roots = { 0 };
-	struct err err = ERR_INIT;
-
-	f->dir = scratch_make();
-	unsetenv("GRANULE_FAKE");
-	setenv("CI", "1", 1);
-	*state = f;
-	free(guest_kernel_of("full", 65536, &f->why_not));
-	if (!f->why_not && (roots_want(&roots, workload, &err) < 0 || !roots.v[0].ready)) {
-		f->why_not = xasprintf("no root file system %s in the cache (`granule images build` of a matrix with "
-				       "that workload makes it)%s%s",
-				       workload, err.msg[0] ? ": " : "", err.msg);
-		printf("skipped: %s\n", f->why_not);
-	}
-	roots_free(&roots);
-	return 0;
-}
-
 static char *granule_path(void)
 {
 	const char *build = getenv("GRANULE_BUILD");
@@ -208,43 +186,6 @@ int granule(char **ret_output, const char *const args[])
 	if (ret_output)
 		*ret_output = steal_ptr(out);
 	return rc;
-}
-
-char *matrix_run(const char *dir, const char *name, const char *text, unsigned int timeout_s, int want_rc)
-{
-	_cleanup_free_ char *file = xasprintf("%s.yaml", name), *matrix = scratch_write(dir, file, text, strlen(text)),
-			    *program = granule_path(), *out = NULL;
-	char *run = path_join(dir, name);
-	const char *argv[] = { program, "run", "--fresh", "-j", "1", "-o", run, matrix, NULL };
-	struct err err = ERR_INIT;
-	int rc = proc_capture((char *const *)argv, now_ns() + timeout_s * NSEC_PER_SEC, 1 << 20, &out, &err);
-
-	if (rc != want_rc)
-		fail_msg("%s: exit code %d, not %d: %s%s", name, rc, want_rc, err.msg, out ? out : "");
-	return run;
-}
-
-void first_boot(const char *dir, struct boot_result *boot, struct measures *ret_measures)
-{
-	struct err err = ERR_INIT;
-	struct run *run;
-
-	if (run_open(dir, &run, &err) < 0 || boot_read(run, &run->cells[0], 1, boot, &err) < 0)
-		fail_msg("%s", err.msg);
-	if (ret_measures && boot_measure(&run->cells[0], boot, ret_measures, &err) < 0)
-		fail_msg("%s", err.msg);
-	run_free(run);
-}
-
-char *boot_artifact(const struct boot_result *boot, const char *name)
-{
-	_cleanup_free_ char *below = path_join("artifacts", name), *path = path_join(boot->dir, below);
-	struct err err = ERR_INIT;
-	char *text = NULL;
-
-	if (file_read(path, 8 << 20, &text, NULL, &err) < 0)
-		fail_msg("%s", err.msg);
-	return text;
 }
 
 pid_t granule_start(const char *const args[])

@@ -55,20 +55,6 @@ char *guest_package(const char *package, const char *suite, char **ret_why_not);
 			skip();                                                                                        \
 	} while (0)
 
-/* As guest_setup(), for guests of linux-source-6.12 full at 64K with the root file system of @workload; never an error,
- * since only those who want these build them. */
-int guest_root_setup(void **state, const char *workload);
-
-/* `granule run --fresh -j 1` of the matrix @text into NAME of @dir, within @timeout_s; fails the test unless it exits
- * with @want_rc. The run directory, owned by the caller. */
-char *matrix_run(const char *dir, const char *name, const char *text, unsigned int timeout_s, int want_rc);
-/* What boot 1 of the first cell of the run @dir came to, and with @ret_measures its metrics. */
-struct boot_result;
-struct measures;
-void first_boot(const char *dir, struct boot_result *ret, struct measures *ret_measures);
-/* Artifact @name of it; owned by the caller. */
-char *boot_artifact(const struct boot_result *boot, const char *name);
-
 /* Run build/granule with @args (ends with NULL); returns its exit code, output (both streams) in @ret_output, owned by
  * the caller, or dropped with NULL. Fails the test if it takes longer than 120 s. */
 int granule(char **ret_output, const char *const args[]);

@@ -18,15 +18,26 @@
 #include "base/text.h"
 #include "store/store.h"
 #include "tests/pipeline.h"
+#include "tests/workload.h"
 
 #define RUN_S 900 /* beside others on few cores */
 
 static int setup(void **state)
 {
-	return guest_root_setup(state, "postgresql");
+	static struct workload_fixture f;
+
+	workload_fixture_make(&f, "postgresql");
+	*state = &f;
+	return 0;
 }
 
-static char *run_pg(const struct guest_fixture *f, const char *name, const char *guest, const char *storage,
+static int teardown(void **state)
+{
+	workload_fixture_clear(*state);
+	return 0;
+}
+
+static char *run_pg(const struct workload_fixture *f, const char *name, const char *guest, const char *storage,
 		    const char *options, int want_rc)
 {
 	_cleanup_free_ char *text = xasprintf(
@@ -38,7 +49,7 @@ static char *run_pg(const struct guest_fixture *f, const char *name, const char 
 		"trials: { seeds: 1, warmups: 0, samples: 1 }\n",
 		guest, storage, options);
 
-	return matrix_run(f->dir, name, text, RUN_S, want_rc);
+	return guest_run_text(f, name, text, want_rc, RUN_S);
 }
 
 static void failures_are_told(void **state)
@@ -59,7 +70,7 @@ static void failures_are_told(void **state)
 		  "transactions: 10000000", OUTCOME_TIMEOUT, "timeout: the guest still ran",
 		  "database system is ready to accept connections" },
 	};
-	struct guest_fixture *f = *state;
+	struct workload_fixture *f = *state;
 
 	REQUIRE_GUESTS(f);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -68,13 +79,13 @@ static void failures_are_told(void **state)
 						  4),
 				    *log = NULL;
 
-		first_boot(run, &boot, NULL);
+		guest_read_one(run, &boot, NULL);
 		assert_int_equal(boot.outcome, cases[i].outcome);
 		if (!strstr(boot.reason, cases[i].reason))
 			fail_msg("%s: %s", cases[i].name, boot.reason);
 		if (!cases[i].log)
 			continue;
-		log = boot_artifact(&boot, "postgres.log");
+		log = guest_artifact(&boot, "postgres.log");
 		if (!strstr(log, cases[i].log))
 			fail_msg("%s: its log: %s", cases[i].name, log);
 	}
@@ -124,7 +135,7 @@ static void a_shell_beside_the_server(void **state)
 	static const char ask[] = "chroot /root /usr/lib/postgresql/17/bin/psql -P pager=off -h /tmp -U postgres -Atc "
 				  "\"select 'rows ' || count(*) || ', ' || current_setting('work_mem') from "
 				  "pgbench_accounts\"\n";
-	struct guest_fixture *f = *state;
+	struct workload_fixture *f = *state;
 	_cleanup_free_ char *run = NULL;
 	_cleanup_(text_free) struct text seen = { 0 };
 	int in, out, status;
@@ -149,5 +160,5 @@ int main(void)
 		cmocka_unit_test(a_shell_beside_the_server),
 	};
 
-	return cmocka_run_group_tests_name("postgresql-trouble-guest", tests, setup, guest_teardown);
+	return cmocka_run_group_tests_name("postgresql-trouble-guest", tests, setup, teardown);
 }

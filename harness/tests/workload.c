@@ -109,15 +109,9 @@ void workload_fixture_clear(struct workload_fixture *f)
 	free(f->why_not);
 }
 
-char *guest_run_one(const struct workload_fixture *f, const char *name, const char *options, const char *more, int want_rc,
-		    unsigned int seconds)
+char *guest_run_text(const struct workload_fixture *f, const char *name, const char *text, int want_rc,
+		     unsigned int seconds)
 {
-	_cleanup_free_ char *text =
-		xasprintf("matrix: m\nguest: { memory: 3GiB, accel: simulated, timeout: %u }\n"
-			  "kernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, config: full } }\n"
-			  "workloads: { w: { %s: { %s } } }\n"
-			  "trials: { seeds: 1, warmups: 0, samples: 1 }\n%s",
-			  seconds, f->workload, options, more);
 	_cleanup_free_ char *file = xasprintf("%s.yaml", name),
 			    *matrix = scratch_write(f->dir, file, text, strlen(text)), *out = NULL,
 			    *run = path_join(f->dir, name), *program = NULL;
@@ -130,8 +124,21 @@ char *guest_run_one(const struct workload_fixture *f, const char *name, const ch
 
 	rc = proc_capture((char *const *)argv, now_ns() + seconds * NSEC_PER_SEC, 1 << 20, &out, &err);
 	if (rc != want_rc)
-		fail_msg("exit code %d, not %d: %s%s", rc, want_rc, err.msg, out ? out : "");
+		fail_msg("%s: exit code %d, not %d: %s%s", name, rc, want_rc, err.msg, out ? out : "");
 	return steal_ptr(run);
+}
+
+char *guest_run_one(const struct workload_fixture *f, const char *name, const char *options, const char *more,
+		    int want_rc, unsigned int seconds)
+{
+	_cleanup_free_ char *text =
+		xasprintf("matrix: m\nguest: { memory: 3GiB, accel: simulated, timeout: %u }\n"
+			  "kernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, config: full } }\n"
+			  "workloads: { w: { %s: { %s } } }\n"
+			  "trials: { seeds: 1, warmups: 0, samples: 1 }\n%s",
+			  seconds, f->workload, options, more);
+
+	return guest_run_text(f, name, text, want_rc, seconds);
 }
 
 void guest_read_one(const char *dir, struct boot_result *boot, struct measures *ret_measures)

@@ -25,10 +25,14 @@ struct workload_fixture {
 };
 void workload_fixture_make(struct workload_fixture *f, const char *workload);
 void workload_fixture_clear(struct workload_fixture *f);
-/* Run a matrix of one cell, seed and sample, without a warm-up, with @options of the workload and @more sections, afresh, for
- * at most @seconds; fails the test where the exit code is not @want_rc. The directory, owned by the caller. */
-char *guest_run_one(const struct workload_fixture *f, const char *name, const char *options, const char *more, int want_rc,
-		    unsigned int seconds);
+/* `granule run --fresh -j 1` of the matrix @text within @seconds; fails the test where the exit code is not @want_rc. The
+ * run directory, owned by the caller. */
+char *guest_run_text(const struct workload_fixture *f, const char *name, const char *text, int want_rc,
+		     unsigned int seconds);
+/* The same with a matrix of one cell, seed and sample, without a warm-up, with @options of the workload and @more sections, afresh, for
+ * at most @seconds. */
+char *guest_run_one(const struct workload_fixture *f, const char *name, const char *options, const char *more,
+		    int want_rc, unsigned int seconds);
 /* Its boot; @ret_measures may be NULL. */
 void guest_read_one(const char *dir, struct boot_result *boot, struct measures *ret_measures);
 /* The artifact @name of it; owned by the caller. */

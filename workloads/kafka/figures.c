@@ -20,8 +20,10 @@ const struct metric kafka_metrics[] = {
 	  .class = METRIC_TIME,
 	  .resolution = 10,
 	  .primary = true,
-	  .help = "guest time a record in instructions, of broker, tool and kernel: a producer's from its first send to its "
-		  "last acknowledgement, a consumer's without joining its group (the tool's summary / 2 ns); a wait counts as if "
+	  .help = "guest time a record in instructions, of broker, tool and kernel: a producer's from its first send "
+		  "to its "
+		  "last acknowledgement, a consumer's without joining its group (the tool's summary / 2 ns); a wait "
+		  "counts as if "
 		  "it were run" },
 	{ .pattern = "ns_per_record",
 	  .unit = "ns",
@@ -81,7 +83,8 @@ const struct metric kafka_metrics[] = {
 	  .direction = METRIC_LOWER,
 	  .class = METRIC_MEMORY,
 	  .resolution_pages = 1,
-	  .help = "bytes: their sizes; allocated: on the disk; per_file, max: in the page cache of one, on average and at "
+	  .help = "bytes: their sizes; allocated: on the disk; per_file, max: in the page cache of one, on average and "
+		  "at "
 		  "most" },
 	{ .pattern = "maps",
 	  .unit = "1",
@@ -130,7 +133,8 @@ const struct metric kafka_metrics[] = {
 	  .direction = METRIC_LOWER,
 	  .class = METRIC_MEMORY,
 	  .resolution = MIB,
-	  .help = "used: behind the last pause; peak: the most before one; committed: of the heap then (-Xlog:gc, whole "
+	  .help = "used: behind the last pause; peak: the most before one; committed: of the heap then (-Xlog:gc, "
+		  "whole "
 		  "MiB)" },
 	{ .pattern = "jvm.page.*",
 	  .unit = "bytes",
@@ -208,8 +212,8 @@ int kafka_measure(const struct measure_context *context, const char *phase, cons
 {
 	const struct adding a = { context, measures, phase };
 
-	return strcmp(phase, kafka_tests[KAFKA_PRODUCE]) == 0 ? measure_producer(&a, output, err) :
-								measure_consumer(&a, output, err);
+	return strcmp(phase, kafka_tests[KAFKA_PRODUCE]) == 0 ? measure_producer(&a, output, err)
+							      : measure_consumer(&a, output, err);
 }
 
 static void add_kind(const struct adding *a, const char *kind, const struct look_kind *k)
@@ -218,9 +222,9 @@ static void add_kind(const struct adding *a, const char *kind, const struct look
 		const char *name;
 		double value;
 	} figures[] = {
-		{ "files", (double)k->files },	      { "bytes", (double)k->bytes },
+		{ "files", (double)k->files },	       { "bytes", (double)k->bytes },
 		{ "allocated", (double)k->allocated }, { "resident", (double)k->resident },
-		{ "max", (double)k->resident_max },   { "per_file", (double)k->resident / (double)k->files },
+		{ "max", (double)k->resident_max },    { "per_file", (double)k->resident / (double)k->files },
 	};
 
 	for (size_t i = 0; k->files && i < ARRAY_SIZE(figures); i++) {

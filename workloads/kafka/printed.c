@@ -54,7 +54,8 @@ static int no_summary(const char *program, const char *output, struct err *err)
 
 #define PRODUCER_AT(member) PATTERN_AT(struct producer_report, member)
 static const struct pattern producer_line = {
-	"# records sent, ~ records/sec (~ MB/sec), ~ ms avg latency, ~ ms max latency, # ms 50th, # ms 95th, # ms 99th, "
+	"# records sent, ~ records/sec (~ MB/sec), ~ ms avg latency, ~ ms max latency, # ms 50th, # ms 95th, # ms "
+	"99th, "
 	"# ms 99.9th.",
 	{ PRODUCER_AT(records), PRODUCER_AT(records_per_s), PRODUCER_AT(mib_per_s), PRODUCER_AT(latency_ms),
 	  PRODUCER_AT(latency_max_ms), PRODUCER_AT(p50_ms), PRODUCER_AT(p95_ms), PRODUCER_AT(p99_ms),
@@ -101,9 +102,8 @@ struct gc_line {
 	double ms;
 };
 #define GC_AT(member) PATTERN_AT(struct gc_line, member)
-static const struct pattern gc_numbers = {
-	"#M->#M(#M) ~ms", { GC_AT(before_mib), GC_AT(after_mib), GC_AT(heap_mib), GC_AT(ms) }
-};
+static const struct pattern gc_numbers = { "#M->#M(#M) ~ms",
+					   { GC_AT(before_mib), GC_AT(after_mib), GC_AT(heap_mib), GC_AT(ms) } };
 
 static bool gc_read(const char *line, struct gc_line *ret)
 {
@@ -159,7 +159,7 @@ void pagesize_parse(const char *log, struct jvm_pages *ret)
 	for (char *line; (line = take_line(&log, &whole)); free(line)) {
 		if (strstr(line, "] Heap:"))
 			ret->heap_bytes = page_of(line);
-		else if (!ret->code_bytes && strstr(line, "] CodeHeap '"))
+		else if (!ret->code_bytes && (strstr(line, "] CodeHeap '") || strstr(line, "] CodeCache:")))
 			ret->code_bytes = page_of(line);
 	}
 }

@@ -349,7 +349,8 @@ static void add_broker(const struct kafka_params *p, const char *service, struct
 		 p->segment_bytes, p->index_bytes);
 	for (size_t i = 0; i < p->settings.n; i++)
 		text_add(job, "\t--override\t%s", p->settings.v[i]);
-	text_add(job, "\n");
+	/* what it takes of the processor is told apart from the tool's */
+	text_add(job, "\nwatch\t" CGROUPS "%s/cpu.stat\tusage_usec\n", service);
 	add_ready(service, p->topics, p->partitions, job);
 }
 
