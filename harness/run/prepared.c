@@ -239,8 +239,10 @@ static int boot(const struct cell_record *record, const char *run_dir, const str
 	return boot_read(run, &run->cells[0], 1, ret, err);
 }
 
+/* *ret_why: the workload failed there, and nothing was made; owned by the caller. */
 static int make(struct prepared *p, const struct cell_record *record, const char *what, const char *own,
-		const char *dir, const struct schedule_options *schedule, json_t *header, struct err *err)
+		const char *dir, const struct schedule_options *schedule, json_t *header, char **ret_why,
+		struct err *err)
 {
 	_cleanup_(boot_result_free) struct boot_result result = { 0 };
 	_cleanup_free_ char *build = path_join(own, "build"), *run_dir = path_join(build, "run");
@@ -251,6 +253,10 @@ static int make(struct prepared *p, const struct cell_record *record, const char
 	if (cache_sweep(own, false, err) < 0 || make_dirs(stage, err) < 0 ||
 	    boot(record, run_dir, schedule, header, &result, err) < 0)
 		return -1;
+	if (result.outcome == OUTCOME_WORKLOAD_FAILED) {
+		*ret_why = xstrdup(result.reason ? result.reason : "no reason given");
+		return 0;
+	}
 	if (result.outcome != OUTCOME_OK)
 		return err_set(err, ERR_GUEST, "preparing %s: %s: %s; its guest's files are in %s", what,
 			       outcome_names[result.outcome], result.reason ? result.reason : "no reason given",
@@ -269,7 +275,7 @@ static int ensure(struct plan *plan, const struct cell *cell, struct prepared *p
 		  const struct schedule_options *schedule, json_t *header, image_progress *progress, void *ctx,
 		  struct err *err)
 {
-	_cleanup_free_ char *own = own_dir(), *dir = NULL, *what = NULL, *doing = NULL, *id = NULL;
+	_cleanup_free_ char *own = own_dir(), *dir = NULL, *what = NULL, *doing = NULL, *id = NULL, *why = NULL;
 	_cleanup_(cell_record_free) struct cell_record record = { 0 };
 	_cleanup_close_ int lock = -1;
 	char key[SHA256_HEX_SIZE];
@@ -290,9 +296,16 @@ static int ensure(struct plan *plan, const struct cell *cell, struct prepared *p
 	what = xasprintf("%s %s on %s", cell->workload->type->name, p->preparation->name, record.kernel_release);
 	doing = xasprintf("preparing %s", what);
 	progress(ctx, doing, -1, -1);
-	rc = make(p, &record, what, own, dir, schedule, header, err);
+	rc = make(p, &record, what, own, dir, schedule, header, &why, err);
 	if (rc < 0)
 		return -1;
+	if (why) {
+		_cleanup_free_ char *failed = xasprintf("preparing %s: %s; each boot does it itself", what, why);
+
+		p->failed = true;
+		progress(ctx, failed, -1, -1);
+		return 0;
+	}
 	if (!take_entry(p, dir))
 		return err_set(err, ERR_HOST, "%s: what was prepared is not there", dir);
 	progress(ctx, doing, 1, -1);
@@ -360,6 +373,19 @@ const struct prepared *prepared_find(const struct plan *plan, const struct cell 
 		return NULL;
 	job = job_build_preparation(cell, preparation, plan->images[kernel]);
 	return find(plan, preparation, kernel, job);
+}
+
+bool prepared_failed(const struct plan *plan, const struct cell *cell)
+{
+	const struct preparation *p = cell->workload->type->preparations;
+
+	for (; p && p->name; p++) {
+		const struct prepared *found = prepared_find(plan, cell, p);
+
+		if (found && found->failed)
+			return true;
+	}
+	return false;
 }
 
 /* ---- All entries */

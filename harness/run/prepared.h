@@ -33,18 +33,22 @@ struct prepared {
 	size_t kernel;			       /* of the matrix: the one that prepares */
 	char *job;			       /* owned: of the preparing guest */
 	char *dir;			       /* owned: the entry; NULL while there is none */
+	bool failed;			       /* the workload did, in its guest: the cells' guests do it themselves */
 	struct layer *layers;		       /* owned */
 	size_t n_layers;
 };
 
 /* Find what the plan's cells need, and make what is not there, one guest at a time, by @schedule. @header: of the run
- * that is being made, borrowed. After plan_build(). ERR_GUEST: a guest that prepares did not end well; its files stay,
- * and the error names them. */
+ * that is being made, borrowed. After plan_build(). Where it is the workload that fails there, which is a result like any
+ * other, the guests of cells do it themselves and tell (prepared_failed()). ERR_GUEST: a guest that prepares did not end
+ * well for another reason; its files stay, and the error names them. */
 int prepared_ensure(struct plan *plan, const struct schedule_options *schedule, json_t *header,
 		    image_progress *progress, void *ctx, struct err *err);
 /* What @cell gets of @preparation; NULL before prepared_ensure(). */
 const struct prepared *prepared_find(const struct plan *plan, const struct cell *cell,
 				     const struct preparation *preparation);
+/* Must @cell's guests do what could not be prepared? */
+bool prepared_failed(const struct plan *plan, const struct cell *cell);
 void prepared_free(struct prepared *prepared, size_t n);
 
 /* An entry, for people and gc. */

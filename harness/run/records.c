@@ -104,13 +104,14 @@ static void add_prepared_definition(const struct plan *plan, const struct cell *
 {
 	const struct preparation *p = cell->skip ? NULL : cell->workload->type->preparations;
 	const struct cell_record *from = prepared_cell(plan, cell);
+	bool each = !cell->skip && prepared_failed(plan, cell);
 	json_t *all = json_object(), *per_page = json_object();
 
 	if (from) {
 		copy_definition(from, "prepared", definition);
 		copy_definition(from, "prepared_per_page", definition);
 	}
-	for (; !from && p && p->name; p++) {
+	for (; !from && !each && p && p->name; p++) {
 		const struct prepared *found = prepared_find(plan, cell, p);
 
 		for (size_t i = 0; found && i < found->n_layers; i++)
@@ -271,12 +272,13 @@ static void add_layers(const struct plan *plan, const struct cell *cell, struct 
 {
 	const struct preparation *p = cell->workload->type->preparations;
 	const struct cell_record *from = prepared_cell(plan, cell);
+	bool each = prepared_failed(plan, cell);
 
 	for (size_t i = 0; from && i < from->n_programs; i++)
 		if (ends_with(from->programs[i].guest_path, JOB_LAYER_SUFFIX))
 			add_file(r, from->programs[i].guest_path, from->programs[i].host_path,
 				 from->programs[i].sha256);
-	for (; !from && p && p->name; p++) {
+	for (; !from && !each && p && p->name; p++) {
 		const struct prepared *found = prepared_find(plan, cell, p);
 
 		for (size_t i = 0; found && i < found->n_layers; i++) {
@@ -343,6 +345,7 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 			 struct digests *digests, struct err *err)
 {
 	const struct kernel_image *image = plan->images[plan_kernel_index(plan, cell)];
+	struct trials trials = plan->matrix->trials;
 	_cleanup_free_ char *words = NULL, *storage = cell->storage ? storage_command_line(cell->storage) : NULL;
 
 	if (plan_basis(plan, cell, &r->basis, &r->basis_reason, err) < 0)
@@ -353,7 +356,9 @@ static int fill_runnable(const struct plan *plan, const struct cell *cell, struc
 	r->command_line = xasprintf("%s%s%s%s%s%s%s", COMMAND_LINE, words ? " " : "", words ? words : "",
 				    storage ? " " : "", storage ? storage : "", cell->kernel->append ? " " : "",
 				    cell->kernel->append ? cell->kernel->append : "");
-	r->job = job_build(cell, &plan->matrix->trials, image, r->basis);
+	if (prepared_failed(plan, cell))
+		trials.prepare = PREPARE_EACH;
+	r->job = job_build(cell, &trials, image, r->basis);
 	r->work_bytes = cell->workload->type->work_bytes
 				? cell->workload->type->work_bytes(cell->workload->params, image->page_bytes)
 				: 0;

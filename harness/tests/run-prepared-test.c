@@ -161,6 +161,31 @@ static void a_guest_that_fails(void **state)
 	assert_non_null(strstr(out, "its guest's files are in "));
 }
 
+/* That the workload fails is a result: each boot tries for itself, and has the outcome and the files. */
+static void a_workload_that_fails(void **state)
+{
+	const struct fake_fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f->dir, "w.yaml", "prepared: 6MiB, fail: prepare", ""), *dir = NULL,
+			    *out = NULL;
+	_cleanup_(boot_result_free) struct boot_result boot = { 0 };
+	_cleanup_(run_free_p) struct run *run = NULL;
+	struct err err = ERR_INIT;
+
+	dir = run_into(f->dir, "w", matrix, 4, &out);
+	if (!strstr(out, "/bin/null: exit 1; each boot does it itself"))
+		fail_msg("%s", out);
+	run = open_run(dir);
+	assert_null(layer_of(&run->cells[0]));
+	assert_null(json_object_get(run->cells[0].definition, "prepared"));
+	assert_true(in_job(&run->cells[0], "\t/bin/null\t--write\t6291456\t--fail\texit\n"));
+	assert_false(in_job(&run->cells[0], "\nkeep\t"));
+	assert_false(in_job(&run->cells[0], "\nunpack\t"));
+	if (boot_read(run, &run->cells[0], 1, &boot, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(boot.outcome, OUTCOME_WORKLOAD_FAILED);
+	assert_non_null(strstr(boot.reason, "prepare 0: /bin/null: exit 1"));
+}
+
 static void old_ones_go(void **state)
 {
 	const struct fake_fixture *f = *state;
@@ -230,13 +255,10 @@ static void pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(once_for_all_kernels),
-		cmocka_unit_test(nothing_to_prepare),
-		cmocka_unit_test(each_boot_by_itself),
-		cmocka_unit_test(damaged),
-		cmocka_unit_test(a_guest_that_fails),
-		cmocka_unit_test(old_ones_go),
-		cmocka_unit_test(pieces),
+		cmocka_unit_test(once_for_all_kernels), cmocka_unit_test(nothing_to_prepare),
+		cmocka_unit_test(each_boot_by_itself),	cmocka_unit_test(damaged),
+		cmocka_unit_test(a_guest_that_fails),	cmocka_unit_test(a_workload_that_fails),
+		cmocka_unit_test(old_ones_go),		cmocka_unit_test(pieces),
 	};
 
 	return cmocka_run_group_tests_name("run-prepared", tests, fake_setup, fake_teardown);

@@ -314,6 +314,7 @@ static void ceph_prepare(const void *params, const struct preparing *preparing, 
 
 	(void)params;
 	(void)preparing;
+	text_add(job, "artifact\tmkfs.log\t" JOB_ROOT_DIR HOME "/mkfs.log\n");
 	add_place(job, &index);
 	add_prepare(job, &index,
 		    "/usr/bin/install\t-d\t-o\tceph\t-g\tceph\t" HOME "\t" HOME "/mon\t" HOME "/osd\t" HOME "/run");
@@ -326,7 +327,9 @@ static void ceph_prepare(const void *params, const struct preparing *preparing, 
 	text_add(job, "service\tnew-mon\t15\t%d\t/usr/bin/ceph-mon\t-f\t-i\ta\n", STOP_S);
 	add_wait(job, &index, NULL, MON_SOCKET "\tmon_status\tstate=leader");
 	add_prepare(job, &index, commands);
-	add_prepare(job, &index, "/usr/bin/ceph-osd\t-i\t0\t--no-mon-config\t--mkfs\t--osd-uuid\t" OSD_UUID);
+	add_prepare(job, &index,
+		    "/usr/bin/ceph-osd\t-i\t0\t--no-mon-config\t--mkfs\t--osd-uuid\t" OSD_UUID
+		    "\t--log_to_stderr=false\t--log_file=" HOME "/mkfs.log");
 	text_add(job, "service\tnew-osd\t15\t%d\t/usr/bin/ceph-osd\t-f\t-i\t0\t--no-mon-config\n", STOP_S);
 	add_wait_clean(job, &index, NULL);
 	text_add(job, "stop\tnew-osd\nstop\tnew-mon\n");

@@ -18,8 +18,9 @@ struct null_params {
 };
 
 /* guest/null.c knows what each means; no-hello is the fake guest's (agent/main.c). */
-static const char *const failures[] = { "none",	 "exit",    "unsupported", "signal",   "hang", "garbage",
-					"flood", "no-hold", "oops",	   "no-hello", NULL };
+static const char *const failures[] = { "none",	 "exit",    "unsupported", "signal",   "hang",	  "garbage",
+					"flood", "no-hold", "oops",	   "no-hello", "prepare", NULL };
+#define FAIL_PREPARE 10 /* what prepares exits with 1; the rest is as with none */
 
 static const struct option_def null_options[] = {
 	{ .key = "values",
@@ -100,7 +101,7 @@ static void add_exec(const struct null_params *p, const char *kind, uint64_t ind
 		text_add(job, "\t--touch\t%" PRIu64, p->touch_bytes);
 	if (p->prepared_bytes)
 		text_add(job, "\t--read\t%" PRIu64, p->prepared_bytes);
-	if (p->fail)
+	if (p->fail && p->fail != FAIL_PREPARE)
 		text_add(job, "\t--fail\t%s", failures[p->fail]);
 	text_add(job, "%s\n", strcmp(kind, "hold") == 0 ? "\t--hold" : "");
 }
@@ -112,8 +113,8 @@ static void null_prepare(const void *params, const struct preparing *preparing, 
 	(void)preparing;
 	if (!p->prepared_bytes)
 		return;
-	text_add(job, "exec\tprepare\tprepare\t0\t%d\t/bin/null\t--write\t%" PRIu64 "\n", EXEC_TIMEOUT_S,
-		 p->prepared_bytes);
+	text_add(job, "exec\tprepare\tprepare\t0\t%d\t/bin/null\t--write\t%" PRIu64 "%s\n", EXEC_TIMEOUT_S,
+		 p->prepared_bytes, p->fail == FAIL_PREPARE ? "\t--fail\texit" : "");
 	text_add(job, "keep\tdata\t/tmp/prepared\n");
 }
 
