@@ -35,7 +35,7 @@ static const struct rule {
 	{ "prepared.*", "workloads storages", SEVERITY_ALL, false },
 	/* made on the cell's base page, so no two of them can be equal */
 	{ "prepared_per_page.*", "kernels workloads storages", SEVERITY_ALL, false },
-	{ "programs.mkfs/*", NULL, SEVERITY_NOTE, true }, /* storage.tools has their versions and digests */
+	{ "programs.mkfs/*", NULL, SEVERITY_NOTE, true },	    /* storage.tools has their versions and digests */
 	{ "programs.*/files/*", "workloads", SEVERITY_ALL, false }, /* the user's own */
 	{ "programs.*", "workloads", SEVERITY_TIME, false },
 	{ "guest.accel", NULL, SEVERITY_NOTE, false }, /* the basis that came of it has its own rule */

@@ -31,7 +31,7 @@ int consumer_parse(const char *output, struct consumer_report *ret, struct err *
 /* -Xlog:gc */
 struct gc_report {
 	uint64_t pauses;
-	double pause_ms, pause_max_ms;		 /* all together; the longest */
+	double pause_ms, pause_max_ms;		/* all together; the longest */
 	uint64_t after_mib, heap_mib, peak_mib; /* behind the last pause: used, of so much; the most before one */
 };
 void gc_parse(const char *log, struct gc_report *ret);

@@ -126,7 +126,7 @@ int io_counts_parse(const char *text, double block_bytes, struct io_counts *ret,
 		return err_set(err, ERR_GUEST, "the counters of before or of after the run are missing");
 	for (size_t i = 0; i < ARRAY_SIZE(quantities); i++) {
 		const struct quantity *q = &quantities[i];
-		double *value = (double *)((char *)ret + q->at), before, scale;
+		double *value = (double *)(void *)((char *)ret + q->at), before, scale;
 		size_t a = 0;
 
 		while (a < ALTERNATIVES_MAX && isnan(halves[1].sums[i][a]))
