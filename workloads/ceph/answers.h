@@ -25,6 +25,7 @@ int bench_parse(const char *output, struct bench_report *ret, struct err *err);
 
 /* tcmalloc's statistics, by the command `heap stats`, in bytes. */
 struct heap_stats {
+	bool there;		 /* it is not in a build without tcmalloc, and the rest is 0 */
 	uint64_t in_use;	 /* by the program */
 	uint64_t page_heap_free; /* spans that nobody uses and that were not given back */
 	uint64_t central_free, transfer_free, thread_free;
@@ -34,7 +35,7 @@ struct heap_stats {
 	uint64_t page;	   /* tcmalloc's own */
 };
 
-/* ERR_GUEST: not a table of tcmalloc's, or a line of it is missing. */
+/* ERR_GUEST: neither a table of tcmalloc's, all its lines, nor the word that there is none. */
 int heap_parse(const char *text, struct heap_stats *ret, struct err *err);
 
 struct mempool {

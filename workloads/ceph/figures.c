@@ -212,6 +212,8 @@ static int take_heap(struct answers *a, const char *phase, const struct reading 
 
 	if (heap_parse(reading->text, &h, err) < 0)
 		return -1;
+	if (!h.there)
+		return 0;
 	if (round) {
 		round->heap = (double)h.used;
 		round->in_use = (double)h.in_use;
