@@ -78,7 +78,7 @@ static void failures_have_its_log(void **state)
 		  "service kafka ended by itself: exit 1:", "Unable to use shared archive." },
 		{ "bad-setting", SMALL ", settings: [log.flush.interval.messages=0]", "",
 		  "service kafka ended by itself: exit 1", "log.flush.interval.messages" },
-		{ "too-small", SMALL, "limit: [96MiB]\n", "(the OOM killer: its cgroup's memory.max is", NULL },
+		{ "too-small", SMALL, "limit: [40MiB]\n", "(the OOM killer: its cgroup's memory.max is", NULL },
 		{ "full-disk", "records: 80000, " PLAIN,
 		  "storages: { e: { where: null_blk, fs: ext4, size: 48MiB } }\n",
 		  "service kafka ended by itself: exit 1", "No space left on device" },
