@@ -9,15 +9,14 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "tests/workload.h"
 #include "workloads/ceph/ceph.h"
 
 static void bad_parameters(void **state)
 {
-	static const struct {
-		const char *options, *says;
-	} cases[] = {
+	static const struct refused cases[] = {
 		{ "settings: [osd_max_backfills]", "settings: 'osd_max_backfills' is no NAME=VALUE" },
 		{ "settings: ['osd max=4']", "is no NAME=VALUE" },
 		{ "settings: [1x=4]", "is no NAME=VALUE" },
@@ -35,15 +34,7 @@ static void bad_parameters(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct err err = ERR_INIT;
-
-		if (workload_matrix("ceph", cases[i].options, &err))
-			fail_msg("taken: %s", cases[i].options);
-		assert_int_equal(err.kind, ERR_CONFIG);
-		if (!strstr(err.msg, cases[i].says) || !strstr(err.msg, "m.yaml:4:"))
-			fail_msg("%s", err.msg);
-	}
+	assert_refused("ceph", cases, ARRAY_SIZE(cases));
 }
 
 static char *preparation_of(const char *options)
@@ -223,14 +214,16 @@ static void growth_is_a_slope(void **state)
 		"unmapped)\n"
 		"MALLOC: 8192 Tcmalloc page size\n";
 	static const int mib[] = { 5, 100, 110, 120, 130 };
+	_cleanup_(series_list_free) struct series_list series = { 0 };
 	struct artifact_list artifacts = { 0 };
+	double t[ARRAY_SIZE(mib)], v[ARRAY_SIZE(mib)];
 	struct measures m = { 0 };
 	struct err err = ERR_INIT;
 
 	(void)state;
 	add_artifact(&artifacts, CEPH_READINGS, "");
 	for (size_t i = 0; i < ARRAY_SIZE(mib); i++) {
-		text_add(&artifacts.v[0].data, "== round-%zu/heap %zu\n", i, i + 1);
+		text_add(&artifacts.v[0].data, "== round-%zu/heap %zu\n", i, (i + 1) * NSEC_PER_SEC);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		text_add(&artifacts.v[0].data, heap, mib[i] << 20, (mib[i] + 1) << 20);
@@ -241,6 +234,15 @@ static void growth_is_a_slope(void **state)
 	assert_near(measured(&m, "osd.growth_per_round.in_use"), 10 << 20);
 	assert_near(measured(&m, "osd.growth_per_round.heap"), 10 << 20);
 	assert_null(measures_find(&m, "osd.growth_per_round.mempool"));
+	/* and all of them as they followed one another */
+	ceph_series(&artifacts, &series);
+	assert_int_equal(series.n, 1);
+	assert_string_equal(series.v[0].columns[1].name, "in_use");
+	assert_int_equal(series_column(&series.v[0], 1, t, v), 5);
+	assert_near(t[4], 4);
+	assert_near(v[0], 5 << 20);
+	assert_near(v[4], 130 << 20);
+	assert_int_equal(series_column(&series.v[0], 2, t, v), 0);
 	measures_free(&m);
 	artifacts_free(&artifacts);
 }

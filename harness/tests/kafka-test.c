@@ -15,9 +15,7 @@
 
 static void bad_parameters(void **state)
 {
-	static const struct {
-		const char *options, *says;
-	} cases[] = {
+	static const struct refused cases[] = {
 		{ "tests: [consume]", "tests: 'produce' must be among them" },
 		{ "tests: [produce, drink]", "consume_cold" },
 		{ "settings: [num.io.threads]", "settings: 'num.io.threads' is no NAME=VALUE" },
@@ -33,15 +31,7 @@ static void bad_parameters(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct err err = ERR_INIT;
-
-		if (workload_matrix("kafka", cases[i].options, &err))
-			fail_msg("taken: %s", cases[i].options);
-		assert_int_equal(err.kind, ERR_CONFIG);
-		if (!strstr(err.msg, cases[i].says) || !strstr(err.msg, "m.yaml:4:"))
-			fail_msg("%s", err.msg);
-	}
+	assert_refused("kafka", cases, ARRAY_SIZE(cases));
 }
 
 /* The steps of the preparation @name; "" if there is nothing to prepare. */

@@ -72,6 +72,19 @@ struct matrix *workload_matrix(const char *workload, const char *options, struct
 	return matrix_parse(text, "m.yaml", &m, err) < 0 ? NULL : m;
 }
 
+void assert_refused(const char *workload, const struct refused *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct err err = ERR_INIT;
+
+		if (workload_matrix(workload, cases[i].options, &err))
+			fail_msg("taken: %s", cases[i].options);
+		assert_int_equal(err.kind, ERR_CONFIG);
+		if (!strstr(err.msg, cases[i].says) || !strstr(err.msg, "m.yaml:4:"))
+			fail_msg("%s", err.msg);
+	}
+}
+
 char *workload_job(const char *workload, const char *options)
 {
 	struct err err = ERR_INIT;

@@ -15,6 +15,11 @@ bool text_ends(const char *text, const char *end);
 
 /* A matrix of the workload @workload with @options, on line 4, one warm-up and two samples; NULL with @err. */
 struct matrix *workload_matrix(const char *workload, const char *options, struct err *err);
+/* Options that it must not take, and what is said of them, with the line. */
+struct refused {
+	const char *options, *says;
+};
+void assert_refused(const char *workload, const struct refused *cases, size_t n);
 /* The steps of its job; owned by the caller. Fails the test. */
 char *workload_job(const char *workload, const char *options);
 

@@ -22,6 +22,7 @@ struct ceph_params {
 #define CEPH_MEMPOOLS "mempools"
 #define CEPH_HEAP "heap"
 #define CEPH_PRICACHE "pricache"
+#define CEPH_ROUND "round-"
 #define CEPH_START "start" /* "start/mon", "start/osd", "start/clean": only when they were answered */
 
 extern const struct metric ceph_metrics[];
@@ -34,6 +35,8 @@ int ceph_measure(const struct measure_context *context, const char *phase, const
 /* Of the boot: the artifact `readings`. */
 int ceph_brought(const struct measure_context *context, const struct artifact_list *artifacts,
 		 struct measures *measures, struct err *err);
+/* The rounds as they followed one another, in guest time. */
+void ceph_series(const struct artifact_list *artifacts, struct series_list *ret);
 /* Ratios of the above and of generic metrics: growth per byte of mempool, write amplification. */
 void ceph_derive(const struct measure_context *context, struct measures *measures);
 /* The line of a daemon's log that says why it ended; NULL: none does. Owned by the caller. */

@@ -8,11 +8,10 @@
 
 #include "base/mem.h"
 #include "workloads/ceph/answers.h"
+#include "workloads/ceph/rounds.h"
 
 #define CLOCK_MS 0.001	       /* rados bench prints microseconds */
 #define GROWTH_LEAST (1 << 20) /* bytes of mempools, of which a ratio says something */
-#define ROUND "round-"
-#define ROUNDS_MAX 1000
 
 /* tcmalloc takes memory from the kernel by the MiB (kMinSystemAlloc), in pages that it fills with the next one. */
 #define HEAP(name, want, how)                                                                                          \
@@ -171,17 +170,9 @@ int ceph_measure(const struct measure_context *context, const char *phase, const
 
 /* ---- Answers */
 
-struct rounds {
-	struct round {
-		double heap, in_use, mempool; /* NAN: not there */
-	} v[ROUNDS_MAX];
-	size_t n;
-};
-
 struct answers {
 	const struct measure_context *context;
 	struct measures *measures;
-	struct rounds rounds;
 };
 
 static void add(const struct answers *a, const char *phase, const char *suffix, double v)
@@ -189,36 +180,14 @@ static void add(const struct answers *a, const char *phase, const char *suffix, 
 	measures_add(a->measures, a->context, ceph_metrics, phase, suffix, v);
 }
 
-/* The round of a phase "round-3", or NULL. */
-static struct round *round_of(struct answers *a, const char *phase)
-{
-	unsigned long i;
-	char *end;
-
-	if (!starts_with(phase, ROUND))
-		return NULL;
-	i = strtoul(phase + strlen(ROUND), &end, 10);
-	if (*end || end == phase + strlen(ROUND) || i >= ROUNDS_MAX)
-		return NULL;
-	for (; a->rounds.n <= i; a->rounds.n++)
-		a->rounds.v[a->rounds.n] = (struct round){ NAN, NAN, NAN };
-	return &a->rounds.v[i];
-}
-
 static int take_heap(struct answers *a, const char *phase, const struct reading *reading, struct err *err)
 {
-	struct round *round = round_of(a, phase);
 	struct heap_stats h;
 
 	if (heap_parse(reading->text, &h, err) < 0)
 		return -1;
 	if (!h.there)
 		return 0;
-	if (round) {
-		round->heap = (double)h.used;
-		round->in_use = (double)h.in_use;
-		return 0;
-	}
 	add(a, phase, "heap.in_use", (double)h.in_use);
 	add(a, phase, "heap.page_heap_free", (double)h.page_heap_free);
 	add(a, phase, "heap.caches_free", (double)h.central_free + (double)h.transfer_free + (double)h.thread_free);
@@ -238,14 +207,9 @@ static bool pool_name(const char *s)
 static int take_mempools(struct answers *a, const char *phase, const struct reading *reading, struct err *err)
 {
 	_cleanup_(mempools_free) struct mempools pools = { 0 };
-	struct round *round = round_of(a, phase);
 
 	if (mempools_parse(reading->text, &pools, err) < 0)
 		return -1;
-	if (round) {
-		round->mempool = (double)pools.bytes;
-		return 0;
-	}
 	add(a, phase, "mempool.total", (double)pools.bytes);
 	for (size_t i = 0; i < pools.n; i++) {
 		_cleanup_free_ char *suffix = xasprintf("mempool.%s", pools.v[i].name);
@@ -286,14 +250,14 @@ static const struct section {
 	{ CEPH_START, "osd", take_start },	{ CEPH_START, "clean", take_start },
 };
 
-/* A label is the guest's; what is none of the workload's is passed over. */
+/* A label is the guest's; what is none of the workload's is passed over, rounds are rounds.c's. */
 static int take_reading(struct answers *a, const struct reading *reading, struct err *err)
 {
 	const char *slash = strchr(reading->label, '/');
 	_cleanup_free_ char *phase =
 		xstrndup(reading->label, slash ? (size_t)(slash - reading->label) : strlen(reading->label));
 
-	if (!slash || !*phase || strlen(phase) > 40 ||
+	if (!slash || !*phase || strlen(phase) > 40 || starts_with(phase, CEPH_ROUND) ||
 	    strspn(phase, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(phase))
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
@@ -306,43 +270,21 @@ static int take_reading(struct answers *a, const struct reading *reading, struct
 	return 0;
 }
 
-/* The slope of a line through the rounds but the first, which fills what is empty; NAN for less than two of them. */
-static double slope(const struct rounds *rounds, size_t offset)
+static int add_growth(const struct measure_context *context, const struct artifact_list *artifacts,
+		      struct measures *measures, struct err *err)
 {
-	double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
+	_cleanup_(rounds_free) struct rounds rounds = { 0 };
 
-	for (size_t i = 1; i < rounds->n; i++) {
-		double x = (double)i, y;
-
-		memcpy(&y, (const char *)&rounds->v[i] + offset, sizeof(y));
-		if (!isfinite(y))
-			continue;
-		n++;
-		sx += x;
-		sy += y;
-		sxx += x * x;
-		sxy += x * y;
-	}
-	return n < 2 ? NAN : (n * sxy - sx * sy) / (n * sxx - sx * sx);
-}
-
-static void add_growth(const struct answers *a)
-{
-	static const struct {
-		const char *suffix;
-		size_t offset;
-	} lines[] = {
-		{ "growth_per_round.heap", offsetof(struct round, heap) },
-		{ "growth_per_round.in_use", offsetof(struct round, in_use) },
-		{ "growth_per_round.mempool", offsetof(struct round, mempool) },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		double v = slope(&a->rounds, lines[i].offset);
+	if (rounds_read(artifacts, &rounds, err) < 0)
+		return -1;
+	for (size_t c = 0; c < ROUND_COLUMNS; c++) {
+		_cleanup_free_ char *suffix = xasprintf("growth_per_round.%s", round_columns[c]);
+		double v = rounds_slope(&rounds, c);
 
 		if (isfinite(v))
-			add(a, "osd", lines[i].suffix, v);
+			measures_add(measures, context, ceph_metrics, "osd", suffix, v);
 	}
+	return 0;
 }
 
 int ceph_brought(const struct measure_context *context, const struct artifact_list *artifacts,
@@ -350,17 +292,14 @@ int ceph_brought(const struct measure_context *context, const struct artifact_li
 {
 	const struct artifact *file = artifact_find(artifacts, CEPH_READINGS);
 	_cleanup_free_ char *text = file && file->data.s ? xstrdup(file->data.s) : NULL;
-	_cleanup_free_ struct answers *a = xcalloc(1, sizeof(*a));
+	struct answers a = { context, measures };
 	struct reading reading;
 	char *rest = text;
 
-	a->context = context;
-	a->measures = measures;
 	while (rest && reading_next(&rest, &reading))
-		if (take_reading(a, &reading, err) < 0)
+		if (take_reading(&a, &reading, err) < 0)
 			return err_wrap(err, CEPH_READINGS);
-	add_growth(a);
-	return 0;
+	return add_growth(context, artifacts, measures, err);
 }
 
 /* ---- Ratios */

@@ -405,7 +405,7 @@ static void add_memory(const struct ceph_params *p, struct text *job, unsigned i
 static void add_rounds(const struct ceph_params *p, struct text *job, unsigned int *index)
 {
 	for (uint64_t i = 0; i < p->rounds; i++) {
-		_cleanup_free_ char *phase = xasprintf("round-%" PRIu64, i);
+		_cleanup_free_ char *phase = xasprintf(CEPH_ROUND "%" PRIu64, i);
 
 		text_add(job, "exec\tprepare\tprepare\t%u\t%d\t", (*index)++, PREPARE_TIMEOUT_S);
 		add_write(p, p->objects, p->object_size, p->block_size, false, job);
@@ -482,6 +482,7 @@ const struct workload this_workload = {
 	.work = ceph_work,
 	.measure = ceph_measure,
 	.brought = ceph_brought,
+	.series = ceph_series,
 	.derive = ceph_derive,
 	.trouble = ceph_trouble,
 	.raw_storage = true,
