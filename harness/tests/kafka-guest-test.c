@@ -50,12 +50,12 @@ static void runs_twice_the_same(void **state)
 	assert_string_equal(a.sha256, b.sha256);
 	assert_true(measured(&m, "produce.insns_per_record") > 1000);
 	/* both worked, and neither did it all */
-	assert_true(measured(&m, "produce.insns_in.kafka_per_op") > 1000);
-	assert_true(measured(&m, "produce.insns_in.client_per_op") > 1000);
+	assert_true(measured(&m, "produce.insns_in.kafka_per_record") > 1000);
+	assert_true(measured(&m, "produce.insns_in.client_per_record") > 1000);
 	/* a consumer that found its records in the page cache would read nothing; what the start of the broker brings in is less than
 	 * half of them */
 	assert_true(measured(&m, "produce.operations") == 1000);
-	assert_true(measured(&m, "consume_cold.disk.storage.read_per_op") > 500);
+	assert_true(measured(&m, "consume_cold.disk.storage.read_per_record") > 500);
 	assert_true(measured(&m, "cold_start.cache.log.resident") < measured(&m, "consume_cold.cache.log.resident"));
 	/* a page of the guest's at least for each index that was written, in mappings of 10 MiB */
 	assert_true(measured(&m, "produce.cache.index.resident") >= 65536);

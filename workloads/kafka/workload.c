@@ -548,6 +548,7 @@ const struct workload this_workload = {
 	.params_size = sizeof(struct kafka_params),
 	.check = kafka_check,
 	.programs = kafka_programs,
+	.operation = "record",
 	.rootfs = WORKLOAD_NAME,
 	.preparations = kafka_preparations,
 	.steps = kafka_steps,
