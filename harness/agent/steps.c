@@ -340,6 +340,14 @@ void last_line(const char *printed, size_t len, char *buf, size_t size)
 	buf[end - begin] = '\0';
 }
 
+/* A frame of a Java stack: where it was, and not what. */
+static bool is_frame(const char *log, const char *at)
+{
+	while (at > log && at[-1] != '\n')
+		at--;
+	return strncmp(at, "\tat ", strlen("\tat ")) == 0;
+}
+
 /* What a log says of its program's end: the last line with a word that daemons use for it, for more may follow. */
 void fatal_line(const char *log, size_t len, char *buf, size_t size)
 {
@@ -350,7 +358,7 @@ void fatal_line(const char *log, size_t len, char *buf, size_t size)
 		for (const char *p = log; (p = memmem(p, len - (size_t)(p - log), words[i], strlen(words[i]))); p++) {
 			size_t end = (size_t)(p - log) + strcspn(p, "\n");
 
-			best = end > best ? end : best;
+			best = end > best && !is_frame(log, p) ? end : best;
 		}
 	last_line(log, best ? best : len, buf, size);
 }

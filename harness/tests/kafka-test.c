@@ -20,6 +20,7 @@ static void bad_parameters(void **state)
 		{ "tests: [produce, drink]", "consume_cold" },
 		{ "settings: [num.io.threads]", "settings: 'num.io.threads' is no NAME=VALUE" },
 		{ "settings: ['a b=1']", "is no NAME=VALUE" },
+		{ "producer: [acks]", "producer: 'acks' is no NAME=VALUE" },
 		{ "jvm: [Xmx1g]", "jvm: 'Xmx1g' is no option of a JVM" },
 		{ "thp: yes, large_pages: yes", "thp: the JVM takes either" },
 		{ "records: 0", "'records'" },
@@ -60,7 +61,8 @@ static void steps_are_what_was_asked(void **state)
 		"kafka",
 		"tests: [produce, consume, consume_cold], records: 70, record_size: 100, acks: all, compression: lz4, "
 		"batch: 1K, linger_ms: 0, partitions: 200, topics: 2, segment: 16M, index: 4K, heap: 512M, gc: serial, "
-		"thp: on, code_cache: 64M, jvm: [-XX:+AlwaysPreTouch], settings: [num.io.threads=3]");
+		"thp: on, code_cache: 64M, jvm: [-XX:+AlwaysPreTouch], producer: [buffer.memory=1000000], "
+		"settings: [num.io.threads=3]");
 
 	(void)state;
 	assert_int_equal(occurrences(plain, "\nexec\tproduce\twarmup\t"), 1);
@@ -76,7 +78,10 @@ static void steps_are_what_was_asked(void **state)
 	/* a warm-up and a sample of one topic, a sample of the other; the same of both consumers, but no cold warm-up */
 	assert_int_equal(occurrences(more, "--topic\tt0\t--num-records\t70\t--record-size\t100\t"), 2);
 	assert_int_equal(occurrences(more, "--topic\tt1\t--num-records\t70\t"), 1);
-	assert_int_equal(occurrences(more, "\tacks=all\tcompression.type=lz4\tbatch.size=1024\tlinger.ms=0\n"), 3);
+	assert_int_equal(
+		occurrences(more,
+			    "\tacks=all\tcompression.type=lz4\tbatch.size=1024\tlinger.ms=0\tbuffer.memory=1000000\n"),
+		3);
 	assert_int_equal(occurrences(more, "\nexec\tconsume\twarmup\t"), 1);
 	assert_int_equal(occurrences(more, "\nexec\tconsume\tsample\t"), 2);
 	assert_int_equal(occurrences(more, "\nexec\tconsume_cold\twarmup\t"), 0);

@@ -10,7 +10,7 @@ enum kafka_test { KAFKA_PRODUCE, KAFKA_CONSUME, KAFKA_CONSUME_COLD };
 extern const char *const kafka_tests[]; /* "produce", "consume", "consume_cold", NULL: also their phases */
 
 struct kafka_params {
-	struct string_list tests, settings, jvm;
+	struct string_list tests, settings, producer, jvm;
 	uint64_t records, record_bytes, batch_bytes, linger_ms, partitions, topics, segment_bytes, index_bytes;
 	int acks, compression;
 	uint64_t heap_bytes, code_cache_bytes; /* 0: the JVM's default */

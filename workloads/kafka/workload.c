@@ -22,7 +22,8 @@
 #define ASK "/bin/kafka-ask"		 /* outside of the root */
 #define LOOK "/bin/kafka-look"
 #define CGROUPS "/sys/fs/cgroup/"
-#define LISTS_MAX 16
+#define LISTS_MAX                                                                                                      \
+	8 /* each of the three; a line of the job has at most JOB_WORDS_MAX words, and the broker's 31 of its own */
 #define TOPICS_MAX 32
 #define PREPARE_TIMEOUT_S 1200
 #define SAMPLE_TIMEOUT_S 3000
@@ -167,6 +168,11 @@ static const struct option_def kafka_options[] = {
 	  FIELD(jvm),
 	  .max = LISTS_MAX,
 	  .help = "more options of the broker's JVM, -X... or -D...; they override the workload's" },
+	{ .key = "producer",
+	  .type = OPT_STRINGS,
+	  FIELD(producer),
+	  .max = LISTS_MAX,
+	  .help = "more of the producer's properties, NAME=VALUE; they override the workload's" },
 	{ .key = "settings",
 	  .type = OPT_STRINGS,
 	  FIELD(settings),
@@ -209,6 +215,12 @@ static char *kafka_check(const void *params, const char **ret_key)
 		if (!is_setting(p->settings.v[i]))
 			return xasprintf("settings: '%.100s' is no NAME=VALUE of the broker, such as num.io.threads=4",
 					 p->settings.v[i]);
+	*ret_key = "producer";
+	for (size_t i = 0; i < p->producer.n; i++)
+		if (!is_setting(p->producer.v[i]))
+			return xasprintf(
+				"producer: '%.100s' is no NAME=VALUE of a producer, such as buffer.memory=67108864",
+				p->producer.v[i]);
 	*ret_key = "jvm";
 	for (size_t i = 0; i < p->jvm.n; i++)
 		if (p->jvm.v[i][0] != '-' || !is_word(p->jvm.v[i]))
@@ -383,14 +395,17 @@ static void add_tool(const struct kafka_params *p, enum kafka_test test, uint64_
 			 "\torg.apache.kafka.tools.ProducerPerformance\t--topic\tt%" PRIu64 "\t--num-records\t%" PRIu64
 			 "\t--record-size\t%" PRIu64
 			 "\t--throughput\t-1\t--producer-props\tbootstrap.servers=127.0.0.1:" PORT
-			 "\tacks=%s\tcompression.type=%s\tbatch.size=%" PRIu64 "\tlinger.ms=%" PRIu64 "\n",
+			 "\tacks=%s\tcompression.type=%s\tbatch.size=%" PRIu64 "\tlinger.ms=%" PRIu64,
 			 topic, records, p->record_bytes, acks[p->acks], compressions[p->compression], p->batch_bytes,
 			 p->linger_ms);
 	else
 		text_add(job,
 			 "\torg.apache.kafka.tools.ConsumerPerformance\t--bootstrap-server\t127.0.0.1:" PORT
-			 "\t--topic\tt%" PRIu64 "\t--messages\t%" PRIu64 "\t--timeout\t60000\n",
+			 "\t--topic\tt%" PRIu64 "\t--messages\t%" PRIu64 "\t--timeout\t60000",
 			 topic, records);
+	for (size_t i = 0; test == KAFKA_PRODUCE && i < p->producer.n; i++)
+		text_add(job, "\t%s", p->producer.v[i]);
+	text_add(job, "\n");
 }
 
 static void add_exec(const struct kafka_params *p, enum kafka_test test, const char *kind, uint64_t index,
@@ -533,6 +548,7 @@ const struct workload this_workload = {
 	.params_size = sizeof(struct kafka_params),
 	.check = kafka_check,
 	.programs = kafka_programs,
+	.operation = "record",
 	.rootfs = WORKLOAD_NAME,
 	.preparations = kafka_preparations,
 	.steps = kafka_steps,
