@@ -61,6 +61,7 @@ static void runs_twice_the_same(void **state)
 	struct measures m = { 0 };
 
 	REQUIRE_GUESTS(f);
+	REQUIRE_LONG();
 	one = run_ceph(f, "one", options, "512MiB", "", 0);
 	two = run_ceph(f, "two", options, "512MiB", "", 0);
 	guest_read_one(one, &a, &m);
@@ -101,6 +102,7 @@ static void the_known_defect_shows(void **state)
 	struct measures m = { 0 };
 
 	REQUIRE_GUESTS(f);
+	REQUIRE_LONG();
 	fixed = run_ceph(f, "fixed", CACHED, "1GiB", "", 0);
 	guest_read_one(fixed, &a, &m);
 	assert_between(&m, "4n-osd.mempool.bluestore_cache_data", 400 * MIB, 500 * MIB);
@@ -135,6 +137,7 @@ static void failures_have_its_log(void **state)
 	struct workload_fixture *f = *state;
 
 	REQUIRE_GUESTS(f);
+	REQUIRE_LONG();
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(boot_result_free) struct boot_result boot = { 0 };
 		_cleanup_free_ char *run = run_ceph(f, cases[i].name, cases[i].options, cases[i].size, cases[i].more,

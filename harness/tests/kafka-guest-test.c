@@ -42,6 +42,7 @@ static void runs_twice_the_same(void **state)
 	struct measures m = { 0 };
 
 	REQUIRE_GUESTS(f);
+	REQUIRE_LONG();
 	one = guest_run_one(f, "one", COLD, EXT4, 0, RUN_S);
 	two = guest_run_one(f, "two", COLD, EXT4, 0, RUN_S);
 	guest_read_one(one, &a, &m);
@@ -89,6 +90,7 @@ static void failures_have_its_log(void **state)
 	struct workload_fixture *f = *state;
 
 	REQUIRE_GUESTS(f);
+	REQUIRE_LONG();
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(boot_result_free) struct boot_result boot = { 0 };
 		_cleanup_free_ char *run = guest_run_one(f, cases[i].name, cases[i].options, cases[i].more, 4, RUN_S),

@@ -213,6 +213,7 @@ static void huge_pages_are_accounted_for(void **state)
 	double needed, rounding;
 
 	REQUIRE_GUESTS(f);
+	REQUIRE_LONG();
 	run = run_pg(f, &wanted, 0);
 	guest_read_one(run, &boot, &m);
 	settings = guest_artifact(&boot, "server.settings");

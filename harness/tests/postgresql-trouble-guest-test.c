@@ -73,6 +73,7 @@ static void failures_are_told(void **state)
 	struct workload_fixture *f = *state;
 
 	REQUIRE_GUESTS(f);
+	REQUIRE_LONG();
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_(boot_result_free) struct boot_result boot = { 0 };
 		_cleanup_free_ char *run = run_pg(f, cases[i].name, cases[i].guest, cases[i].storage, cases[i].options,
@@ -142,6 +143,7 @@ static void a_shell_beside_the_server(void **state)
 	pid_t pid;
 
 	REQUIRE_GUESTS(f);
+	REQUIRE_LONG();
 	run = run_pg(f, "shell", "accel: simulated", "where: null_blk, fs: xfs, size: 320MiB",
 		     "transactions: 10, settings: [work_mem=5MB]", 0);
 	pid = start_shell(run, &in, &out);

@@ -43,4 +43,13 @@ void guest_read_one(const char *dir, struct boot_result *boot, struct measures *
 /* The artifact @name of it; owned by the caller. */
 char *guest_artifact(const struct boot_result *boot, const char *name);
 
+/* In a test that keeps a processor busy for minutes: `make check` and CI are to be done in minutes as a whole. */
+#define REQUIRE_LONG()                                                                                                 \
+	do {                                                                                                           \
+		if (!getenv("GRANULE_LONG_TESTS")) {                                                                   \
+			printf("skipped: it takes minutes; GRANULE_LONG_TESTS=1 runs it\n");                           \
+			skip();                                                                                        \
+		}                                                                                                      \
+	} while (0)
+
 #endif
