@@ -369,11 +369,11 @@ static void add_broker(const struct kafka_params *p, const char *service, struct
 /* ---- The tools */
 
 /* Kafka's tools exit with 0 whatever became of the records, so the number in their last line, which @find puts into m, is compared
- * with what was asked for. "$1" is that, "$2" its bytes; the rest is the tool. */
+ * with what was asked for, and the end of what they print is kept. "$1" is that, "$2" its bytes; the rest is the tool. */
 #define JUDGED(find)                                                                                                   \
-	"n=$1 b=$2; shift 2; o=$(\"$@\" 2>&1); r=$?; printf '%s\\n' \"$o\"; [ $r = 0 ] || exit $r; "                   \
-	"l=${o##*$'\\n'}; " find                                                                                       \
-	"; [ \"${m:-0}\" -ge $n ] || { echo \"${m:-0} of $n records: $(printf '%s\\n' \"$o\" | grep -m1 -E "           \
+	"n=$1 b=$2; shift 2; o=$(\"$@\" 2>&1); r=$?; a=$o; [ ${#o} -le 16000 ] || o=${o: -16000}; "                    \
+	"printf '%s\\n' \"$o\"; [ $r = 0 ] || exit $r; l=${o##*$'\\n'}; " find                                         \
+	"; [ \"${m:-0}\" -ge $n ] || { echo \"${m:-0} of $n records: $(printf '%s\\n' \"$a\" | grep -m1 -E "           \
 	"'Exception|ERROR|WARNING')\"; exit 1; }; echo operations $n; echo bytes $b"
 static const char *const judged[] = {
 	[KAFKA_PRODUCE] = JUDGED("m=${l%% records sent*}"),
