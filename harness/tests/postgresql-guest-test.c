@@ -269,10 +269,11 @@ static void a_script_that_is_not_there(void **state)
 {
 	static const struct wanted wanted = { "missing", NULL, ", script: nowhere.sql", NULL, NULL };
 	struct workload_fixture *f = *state;
-	_cleanup_free_ char *text = matrix_text(&wanted), *matrix = NULL, *run = path_join(f->dir, "missing"),
-			    *out = NULL;
+	_cleanup_free_ char *text = NULL, *matrix = NULL, *run = NULL, *out = NULL;
 
-	REQUIRE_GUESTS(f);
+	REQUIRE_GUESTS(f); /* leaves by longjmp: nothing is owned before */
+	text = matrix_text(&wanted);
+	run = path_join(f->dir, "missing");
 	matrix = scratch_write(f->dir, "missing.yaml", text, strlen(text));
 	assert_int_equal(GRANULE(&out, "run", "-o", run, matrix), 2);
 	if (!strstr(out, "missing.yaml:4: workload 'pg': cannot read ") || !strstr(out, "nowhere.sql"))
