@@ -241,7 +241,7 @@ static void failures_have_its_log(void **state)
 		{ { "refused", NULL, ", settings: [work_mem=8MB, application_name=x]", NULL, NULL },
 		  "settings that the server did not take: application_name (it is psql, from client)",
 		  "database system is ready" },
-		{ { "too-small", NULL, "", NULL, "limit: [48MiB]\n" },
+		{ { "too-small", NULL, "", NULL, "limit: [16MiB]\n" },
 		  "(the OOM killer: its cgroup's memory.max is",
 		  NULL },
 	};
