@@ -17,6 +17,8 @@
 #include "image/image.h"
 #include "store/store.h"
 
+#define GRANULE_S 400 /* of one call: a calibration beside other jobs has taken more than 120 */
+
 char *scratch_make(void)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -180,7 +182,7 @@ int granule(char **ret_output, const char *const args[])
 
 	for (size_t i = 0; args[i]; i++)
 		argv[i + 1] = args[i];
-	rc = proc_capture((char *const *)argv, now_ns() + 120 * NSEC_PER_SEC, 1 << 20, &out, &err);
+	rc = proc_capture((char *const *)argv, now_ns() + GRANULE_S * NSEC_PER_SEC, 1 << 20, &out, &err);
 	if (rc < 0)
 		fail_msg("%s %s: %s", program, args[0], err.msg);
 	if (ret_output)

@@ -56,7 +56,7 @@ char *guest_package(const char *package, const char *suite, char **ret_why_not);
 	} while (0)
 
 /* Run build/granule with @args (ends with NULL); returns its exit code, output (both streams) in @ret_output, owned by
- * the caller, or dropped with NULL. Fails the test if it takes longer than 120 s. */
+ * the caller, or dropped with NULL. Fails the test if it takes longer than 400 s. */
 int granule(char **ret_output, const char *const args[]);
 #define GRANULE(out, ...) granule((out), (const char *const[]){ __VA_ARGS__, NULL })
 
