@@ -17,22 +17,68 @@ int buffered_main(int argc, char *argv[]);
 
 #define BLOCK 8192
 
-/* Bytes of blocks, whatever a page is. Caught: a page for the block in it, a block of two pages as all or nothing. */
+static uint64_t resident(const unsigned char *state, uint64_t page, uint64_t offset, uint64_t len)
+{
+	const struct pages pages = { .fd = -1, .state = (unsigned char *)(uintptr_t)state };
+	uint64_t partly = 0, sum = resident_bytes(&pages, page, offset, len, &partly);
+
+	assert_int_equal(partly, 0);
+	return sum;
+}
+
+/* Bytes of blocks, whatever a page is. Caught: a page for the block in it, a block of two pages as all or nothing, a page that is
+ * there but not up to date (its file cannot be asked here) taken for one that is. */
 static void a_blocks_own_bytes(void **state)
 {
-	const unsigned char none[] = { 0, 0, 0, 0 }, second[] = { 0, 1, 0, 0 }, all[] = { 1, 1, 1, 0x81 };
+	const unsigned char none[] = { 0, PRESENT, 0, 0 }, second[] = { 0, 3, 0, 0 }, all[] = { 3, 3, 3, 3 };
 
 	(void)state;
 	/* one page of 64 KiB holds eight */
-	assert_int_equal(resident_bytes(second, 65536, 65536 + 3 * BLOCK, BLOCK), BLOCK);
-	assert_int_equal(resident_bytes(second, 65536, 7 * BLOCK, BLOCK), 0);
+	assert_int_equal(resident(second, 65536, 65536 + 3 * BLOCK, BLOCK), BLOCK);
+	assert_int_equal(resident(second, 65536, 7 * BLOCK, BLOCK), 0);
 	/* two pages of 4 KiB are one */
-	assert_int_equal(resident_bytes(second, 4096, 0, BLOCK), 4096);
-	assert_int_equal(resident_bytes(second, 4096, BLOCK, BLOCK), 0);
-	assert_int_equal(resident_bytes(all, 4096, BLOCK, BLOCK), BLOCK);
-	assert_int_equal(resident_bytes(none, 4096, 0, 2 * BLOCK), 0);
+	assert_int_equal(resident(second, 4096, 0, BLOCK), 4096);
+	assert_int_equal(resident(second, 4096, BLOCK, BLOCK), 0);
+	assert_int_equal(resident(all, 4096, BLOCK, BLOCK), BLOCK);
+	assert_int_equal(resident(none, 4096, 0, 2 * BLOCK), 0);
 	/* blocks may be larger than both */
-	assert_int_equal(resident_bytes(second, 16384, 0, 32768), 16384);
+	assert_int_equal(resident(second, 16384, 0, 32768), 16384);
+}
+
+/* Every third page of a file: cachestat() by halves marks those and no other, and of one that is there all bytes are told. */
+static void pages_that_are_there(void **state)
+{
+	char *dir = scratch_make();
+	_cleanup_free_ char *path = path_join(dir, "f"), *data = NULL;
+	struct pages pages = { .n = 50 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+	data = xcalloc(pages.n, page_bytes);
+	assert_int_equal(file_write(path, data, pages.n * page_bytes, &err), 0);
+	pages.fd = open(path, O_RDONLY);
+	pages.state = xcalloc(pages.n, 1);
+	fsync(pages.fd);
+	if (count_present(&pages, 0, pages.n) < 0)
+		skip(); /* before Linux 6.5 */
+	for (uint64_t i = 0; i < pages.n; i++)
+		if (i % 3)
+			posix_fadvise(pages.fd, (off_t)(i * page_bytes), (off_t)page_bytes, POSIX_FADV_DONTNEED);
+	mark_present(&pages, 0, pages.n);
+	for (uint64_t i = 0; i < pages.n; i++) {
+		/* a tmpfs forgets nothing; a large folio goes as a whole or stays */
+		if (i % 3 == 0)
+			assert_int_equal(pages.state[i], PRESENT);
+		if (pages.state[i] == PRESENT)
+			assert_int_equal(there_bytes(&pages, i * page_bytes + 10, page_bytes - 10), page_bytes - 10);
+		else
+			assert_int_equal(there_bytes(&pages, i * page_bytes, page_bytes), 0);
+		assert_int_equal(count_present(&pages, i, 1), pages.state[i] == PRESENT);
+	}
+	close(pages.fd);
+	free(pages.state);
+	scratch_remove(dir);
 }
 
 static void names_of_files(void **state)
@@ -171,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_blocks_own_bytes),
+		cmocka_unit_test(pages_that_are_there),
 		cmocka_unit_test(names_of_files),
 		cmocka_unit_test(the_join),
 	};

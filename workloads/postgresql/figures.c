@@ -119,14 +119,15 @@ const struct metric pg_metrics[] = {
 	  .help = "bytes that the device wrote / (WAL bytes + bytes of blocks written), of a run that asked for 1 MiB "
 		  "at least" },
 
-	/* at the inspection, by mincore() of the files and pg_buffercache */
+	/* at the inspection, by pg_buffercache and what the kernel says of the files (guest/buffered.c) */
 	MEMORY("buffers.shared", METRIC_NEITHER, "blocks of relations in shared_buffers (pg_buffercache)"),
 	MEMORY("buffers.cached", METRIC_LOWER,
-	       "page cache of the files below base, global and pg_tblspc, in whole pages (mincore)"),
+	       "page cache of the files below base, global and pg_tblspc, in whole pages (cachestat)"),
 	MEMORY("buffers.double", METRIC_LOWER,
-	       "of buffers.shared: also in the page cache, only the blocks' own bytes (pg_buffercache, mincore)"),
-	MEMORY("buffers.rounding", METRIC_LOWER, "of buffers.cached: behind the ends of files (mincore)"),
-	MEMORY("buffers.wal_cached", METRIC_LOWER, "page cache of pg_wal, in whole pages (mincore)"),
+	       "of buffers.shared: also in the page cache, only the blocks' own bytes (pg_buffercache, mincore, "
+	       "preadv2)"),
+	MEMORY("buffers.rounding", METRIC_LOWER, "of buffers.cached: behind the ends of files (cachestat)"),
+	MEMORY("buffers.wal_cached", METRIC_LOWER, "page cache of pg_wal, in whole pages (cachestat)"),
 
 	MEMORY("shared_memory", METRIC_LOWER, "the server's shared memory (pg_shmem_allocations)"),
 	MEMORY("hugetlb.wasted", METRIC_LOWER, "hugetlb.reserve less the server's shared memory, if that is in it"),

@@ -4,8 +4,11 @@
  *	buffered DATA < LIST
  *
  * LIST is what buffers.sql prints: "BLOCK_BYTES SEGMENT_BLOCKS", then a line "TABLESPACE DATABASE FILENODE FORK BLOCK" for each
- * buffer. Every file of relations is mapped and asked about by mincore(2), which tells residency by base pages and changes
- * none: nothing is read, not even an access time is written. Prints a line "NAME BYTES" each:
+ * buffer. Every file of relations is mapped and asked about, which changes no residency: nothing is read from the disk, not even
+ * an access time is written. mincore(2) knows the pages that are up to date as a whole. One of 64 KiB of which only some blocks were
+ * written is not (folio_test_uptodate() in mincore_page()), though it takes its memory: cachestat(2), Linux 6.5, counts it, and
+ * which blocks of it are there preadv2(2) tells, which with RWF_NOWAIT copies what is there and reads nothing. Before 6.5
+ * such pages are left out. Prints a line "NAME BYTES" each:
  *
  *	page_size	of the kernel
  *	shared		in shared buffers: the list
@@ -16,6 +19,7 @@
  *	ends		what behind would be if all files were in the page cache: by their sizes alone
  *	both		of shared: also in the page cache. A block counts with those of its own bytes that are resident: of a
  *			64 KiB page that holds eight blocks only those that are buffers, of a block in two 4 KiB pages perhaps half
+ *	partly		of both: in pages that are not up to date as a whole
  *	wal_cached	of the files below pg_wal, whole pages of the page cache
  *
  * Files in memory (tmpfs, or an overlay whose upper layer is one, as that of granule's root file systems) have no copy but the
@@ -33,8 +37,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <linux/magic.h>
+
+#define CACHESTAT 451 /* of all architectures (include/uapi/asm-generic/unistd.h) */
 
 #define TABLESPACE_DEFAULT 1663 /* src/include/catalog/pg_tablespace.dat */
 #define TABLESPACE_GLOBAL 1664
@@ -51,7 +59,7 @@ static struct list {
 } list;
 
 static struct totals {
-	uint64_t files, cached, behind, ends, both, wal_cached;
+	uint64_t files, cached, behind, ends, both, partly, wal_cached;
 } totals;
 
 static uint64_t page_bytes;
@@ -99,17 +107,78 @@ static void read_list(void)
 	qsort(list.v, list.n, sizeof(*list.v), by_place);
 }
 
-/* Of the @len bytes at @offset of a file those that are in the page cache; @resident as mincore() fills it. */
-static uint64_t resident_bytes(const unsigned char *resident, uint64_t page, uint64_t offset, uint64_t len)
+/* Of each page of a file. */
+enum { WHOLE = 1 /* up to date: mincore()'s bit */, PRESENT = 2 };
+
+struct pages {
+	int fd;
+	unsigned char *state;
+	uint64_t n;
+};
+
+/* How many pages of @n from @first on are in the page cache; -1: the kernel does not say. */
+static int64_t count_present(const struct pages *pages, uint64_t first, uint64_t n)
 {
+	const struct {
+		uint64_t offset, len;
+	} range = { first * page_bytes, n * page_bytes };
+	struct {
+		uint64_t cache, dirty, writeback, evicted, recently_evicted;
+	} counts = { 0 };
+
+	return syscall(CACHESTAT, pages->fd, &range, &counts, 0) < 0 ? -1 : (int64_t)counts.cache;
+}
+
+/* By halves, until a part is all there or not at all. */
+static void mark_present(struct pages *pages, uint64_t first, uint64_t n)
+{
+	int64_t present = count_present(pages, first, n);
+
+	if (present > 0 && (uint64_t)present < n && n > 1) {
+		mark_present(pages, first, n / 2);
+		mark_present(pages, first + n / 2, n - n / 2);
+		return;
+	}
+	for (uint64_t i = first; present > 0 && i < first + n; i++)
+		pages->state[i] |= PRESENT;
+}
+
+/* Of the @len bytes at @offset, which lie in one page that is there, those whose content is. */
+static uint64_t there_bytes(const struct pages *pages, uint64_t offset, uint64_t len)
+{
+	static char buf[64u << 10];
 	uint64_t sum = 0;
 
+	while (sum < len) {
+		struct iovec to = { buf, len - sum < sizeof(buf) ? len - sum : sizeof(buf) };
+		ssize_t n = preadv2(pages->fd, &to, 1, (off_t)(offset + sum), RWF_NOWAIT);
+
+		if (n <= 0)
+			break;
+		sum += (uint64_t)n;
+	}
+	return sum;
+}
+
+/* Of the @len bytes at @offset of a file those that are in the page cache; of these in *partly those in pages that are not WHOLE. */
+static uint64_t resident_bytes(const struct pages *pages, uint64_t page, uint64_t offset, uint64_t len,
+			       uint64_t *partly)
+{
+	uint64_t sum = 0, n;
+
 	for (uint64_t at = offset, next; at < offset + len; at = next) {
+		unsigned char state = pages->state[at / page];
+
 		next = (at / page + 1) * page;
 		if (next > offset + len)
 			next = offset + len;
-		if (resident[at / page] & 1)
+		if (state & WHOLE) {
 			sum += next - at;
+		} else if (state & PRESENT) {
+			n = there_bytes(pages, at, next - at);
+			sum += n;
+			*partly += n;
+		}
 	}
 	return sum;
 }
@@ -154,7 +223,7 @@ static size_t first_from(const struct block *key)
 	return low;
 }
 
-static void match_blocks(const struct block *of, uint64_t segment, uint64_t size, const unsigned char *resident)
+static void match_blocks(const struct block *of, uint64_t segment, uint64_t size, const struct pages *pages)
 {
 	struct block key = *of;
 	uint64_t first = segment * list.segment_blocks;
@@ -170,7 +239,7 @@ static void match_blocks(const struct block *of, uint64_t segment, uint64_t size
 		if (offset + list.block_bytes > size)
 			continue;
 		list.matched++;
-		totals.both += resident_bytes(resident, page_bytes, offset, list.block_bytes);
+		totals.both += resident_bytes(pages, page_bytes, offset, list.block_bytes, &totals.partly);
 	}
 }
 
@@ -181,44 +250,53 @@ static void check_ours(const char *path, const struct stat *st)
 		die(path, "it belongs to another user, of whose files the kernel does not tell");
 }
 
+/* Into states; owned by the caller. */
+static void look_at(const char *name, uint64_t size, struct pages *pages)
+{
+	void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, pages->fd, 0);
+
+	pages->n = (size + page_bytes - 1) / page_bytes;
+	pages->state = malloc(pages->n);
+	if (!pages->state || map == MAP_FAILED || mincore(map, size, pages->state) < 0)
+		die(name, strerror(errno));
+	munmap(map, size);
+	for (uint64_t i = 0; i < pages->n; i++)
+		pages->state[i] = pages->state[i] & 1 ? WHOLE | PRESENT : 0;
+	mark_present(pages, 0, pages->n);
+}
+
 static void take_file(int dir, const char *name, struct block of, bool wal)
 {
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME);
-	uint64_t pages, n = 0, segment = 0;
-	unsigned char *resident;
+	struct pages pages = { .fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOATIME) };
+	uint64_t n = 0, segment = 0, behind;
 	struct stat st;
-	void *map;
 
-	if (fd < 0 && errno == ENOENT) /* dropped meanwhile */
+	if (pages.fd < 0 && errno == ENOENT) /* dropped meanwhile */
 		return;
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (pages.fd < 0 || fstat(pages.fd, &st) < 0)
 		die(name, strerror(errno));
 	check_ours(name, &st);
 	if (!st.st_size) {
-		close(fd);
+		close(pages.fd);
 		return;
 	}
-	pages = ((uint64_t)st.st_size + page_bytes - 1) / page_bytes;
-	resident = malloc(pages);
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (!resident || map == MAP_FAILED || mincore(map, (size_t)st.st_size, resident) < 0)
-		die(name, strerror(errno));
-	munmap(map, (size_t)st.st_size);
-	close(fd);
-	for (uint64_t i = 0; i < pages; i++)
-		n += resident[i] & 1;
+	look_at(name, (uint64_t)st.st_size, &pages);
+	for (uint64_t i = 0; i < pages.n; i++)
+		n += !!(pages.state[i] & PRESENT);
+	behind = pages.n * page_bytes - (uint64_t)st.st_size;
 	if (wal) {
 		totals.wal_cached += n * page_bytes;
 	} else {
 		totals.files += (uint64_t)st.st_size;
 		totals.cached += n * page_bytes;
-		totals.ends += pages * page_bytes - (uint64_t)st.st_size;
-		if (resident[pages - 1] & 1)
-			totals.behind += pages * page_bytes - (uint64_t)st.st_size;
+		totals.ends += behind;
+		if (pages.state[pages.n - 1] & PRESENT)
+			totals.behind += behind;
 		if (parse_name(name, &of, &segment))
-			match_blocks(&of, segment, (uint64_t)st.st_size, resident);
+			match_blocks(&of, segment, (uint64_t)st.st_size, &pages);
 	}
-	free(resident);
+	free(pages.state);
+	close(pages.fd);
 }
 
 static DIR *open_folder(int at, const char *name)
@@ -291,6 +369,7 @@ int main(int argc, char *argv[])
 	say("behind", totals.behind);
 	say("ends", totals.ends);
 	say("both", totals.both);
+	say("partly", totals.partly);
 	say("wal_cached", totals.wal_cached);
 	return 0;
 }
