@@ -13,7 +13,7 @@ struct ceph_params {
 	uint64_t rounds;
 	uint64_t osd_memory_target, tcmalloc_page; /* bytes; tcmalloc_page 0: tcmalloc's own choice */
 	char *tcmalloc_release_rate;		   /* NULL: tcmalloc's own choice */
-	bool bluefs_buffered_io;
+	bool bluefs_buffered_io, manager;
 };
 
 /* The artifact with the answers of admin sockets, and the names of its sections: "PHASE/WHAT". Phases are
@@ -23,7 +23,7 @@ struct ceph_params {
 #define CEPH_HEAP "heap"
 #define CEPH_PRICACHE "pricache"
 #define CEPH_ROUND "round-"
-#define CEPH_START "start" /* "start/mon", "start/osd", "start/clean": only when they were answered */
+#define CEPH_START "start" /* "start/mon", "start/osd", "start/clean", "start/mgr": only when they were answered */
 
 extern const struct metric ceph_metrics[];
 

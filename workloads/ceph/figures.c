@@ -128,6 +128,12 @@ const struct metric ceph_metrics[] = {
 	  .class = METRIC_TIME,
 	  .resolution = 0.001,
 	  .help = "from the guest's start to placement groups that are all active and clean (the guest's clock)" },
+	{ .pattern = "mgr",
+	  .unit = "s",
+	  .direction = METRIC_LOWER,
+	  .class = METRIC_TIME,
+	  .resolution = 0.001,
+	  .help = "from the guest's start to a manager that has its maps and modules (the guest's clock)" },
 	{ .pattern = NULL },
 };
 
@@ -248,6 +254,7 @@ static const struct section {
 	{ NULL, CEPH_MEMPOOLS, take_mempools }, { NULL, CEPH_HEAP, take_heap },
 	{ NULL, CEPH_PRICACHE, take_pricache }, { CEPH_START, "mon", take_start },
 	{ CEPH_START, "osd", take_start },	{ CEPH_START, "clean", take_start },
+	{ CEPH_START, "mgr", take_start },
 };
 
 /* A label is the guest's; what is none of the workload's is passed over, rounds are rounds.c's. */

@@ -23,7 +23,8 @@ static const char *const marks[] = {
 };
 
 /* In this order: what stops an OSD is told by it, and a monitor's end stops everybody. */
-static const char *const logs[] = { "osd.log", "mon.log", "mkfs.log", "new-osd.log", "new-mon.log" };
+static const char *const logs[] = { "osd.log",	   "mon.log",	  "mgr.log",	"mkfs.log",
+				    "new-osd.log", "new-mon.log", "new-mgr.log" };
 
 static char *line_at(const char *text, const char *at)
 {

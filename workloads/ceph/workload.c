@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* ceph: a monitor, an OSD (BlueStore) and rados bench in one guest. Turns parameters into steps; what the programs print,
- * figures.c and answers.h read. No program of Python's is run: the OSD is entered into its map and the pool is made by
- * guest/mon-dynamic.c, all else is asked at the daemons' admin sockets by guest/asok.c. */
+/* ceph: a monitor, an OSD (BlueStore), a manager if asked for, and rados bench in one guest. Turns parameters into steps; what the
+ * programs print, figures.c and answers.h read. The command `ceph`, which is Python, is not used: the OSD is entered into
+ * its map and the pool is made by guest/mon-dynamic.c, all else is asked at the daemons' admin sockets by guest/asok.c. */
 #include "workloads/ceph/ceph.h"
 
 #include <ctype.h>
@@ -15,6 +15,7 @@
 #define MON "/granule/ceph-mon-dynamic"
 #define MON_SOCKET HOME "/run/mon.a.asok"
 #define OSD_SOCKET HOME "/run/osd.0.asok"
+#define MGR_SOCKET HOME "/run/mgr.a.asok"
 #define READINGS HOME "/readings"
 #define CONF "/etc/ceph/ceph.conf"
 #define DEVICE "/dev/" JOB_STORAGE_DISK
@@ -97,6 +98,11 @@ static const struct option_def ceph_options[] = {
 	  .max = 1000,
 	  .help = "how often, after that, `objects` objects are written and deleted, and the OSD's memory is read each "
 		  "time" },
+	{ .key = "manager",
+	  .type = OPT_BOOL,
+	  FIELD(manager),
+	  .fallback = "no",
+	  .help = "whether there is a manager, too: its Python takes longer to start than all else" },
 	{ .key = "osd_memory_target",
 	  .type = OPT_SIZE,
 	  FIELD(osd_memory_target),
@@ -211,6 +217,7 @@ static const char *const conf[] = {
 	"osd_heartbeat_grace = 600",
 	"mon_data = " HOME "/mon",
 	"osd_data = " HOME "/osd",
+	"mgr_data = " HOME "/mgr",
 	"run_dir = " HOME "/run",
 	"admin_socket = " HOME "/run/$name.asok",
 	"log_file =",
@@ -274,6 +281,14 @@ static void add_environment(const struct ceph_params *p, struct text *job)
 		text_add(job, "\tTCMALLOC_RELEASE_RATE=%s", p->tcmalloc_release_rate);
 }
 
+/* Debian's packages bring no compiled Python; what the manager imports is compiled once, while the cluster is prepared. */
+#define MANAGER "/usr/bin/env\tPYTHONPYCACHEPREFIX=" HOME "/pycache\t/usr/bin/ceph-mgr\t-f\t-i\ta"
+
+static void add_wait_manager(struct text *job, unsigned int *index, const char *label)
+{
+	add_wait(job, index, label, MGR_SOCKET "\tmgr_status\tinitialized=true");
+}
+
 static void add_settings(const struct ceph_params *p, struct text *job)
 {
 	for (size_t i = 0; i < p->settings.n; i++)
@@ -297,6 +312,13 @@ static void add_daemons(const struct ceph_params *p, struct text *job, unsigned 
 	add_wait(job, index, "mon", MON_SOCKET "\tmon_status\tstate=leader");
 	add_wait(job, index, "osd", OSD_SOCKET "\tstatus\tstate=active");
 	add_wait_clean(job, index, "clean");
+	if (!p->manager)
+		return;
+	text_add(job, "service\tmgr\t15\t%d", STOP_S);
+	add_environment(p, job);
+	text_add(job, "\t" MANAGER);
+	add_settings(p, job);
+	add_wait_manager(job, index, "mgr");
 }
 
 /* What is the same in every boot: the monitor's store, the OSD in its map, the pool, the OSD's store with its placement
@@ -310,14 +332,15 @@ static void ceph_prepare(const void *params, const struct preparing *preparing, 
 		    "\t{\"prefix\": \"osd pool create\", \"pool\": \"" POOL
 		    "\", \"pg_num\": 8, \"pgp_num\": 8, \"pool_type\": \"replicated\"}"
 		    "\t{\"prefix\": \"osd pool application enable\", \"pool\": \"" POOL "\", \"app\": \"rados\"}";
+	const struct ceph_params *p = params;
 	unsigned int index = 0;
 
-	(void)params;
 	(void)preparing;
 	text_add(job, "artifact\tmkfs.log\t" JOB_ROOT_DIR HOME "/mkfs.log\n");
 	add_place(job, &index);
 	add_prepare(job, &index,
-		    "/usr/bin/install\t-d\t-o\tceph\t-g\tceph\t" HOME "\t" HOME "/mon\t" HOME "/osd\t" HOME "/run");
+		    "/usr/bin/install\t-d\t-o\tceph\t-g\tceph\t" HOME "\t" HOME "/mon\t" HOME "/osd\t" HOME
+		    "/mgr\t" HOME "/run");
 	text_add(job, "as\tceph\n");
 	add_prepare(job, &index, "/usr/bin/ln\t-s\t" DEVICE "\t" HOME "/osd/block");
 	add_prepare(job, &index,
@@ -332,6 +355,11 @@ static void ceph_prepare(const void *params, const struct preparing *preparing, 
 		    "\t--log_to_stderr=false\t--log_file=" HOME "/mkfs.log");
 	text_add(job, "service\tnew-osd\t15\t%d\t/usr/bin/ceph-osd\t-f\t-i\t0\t--no-mon-config\n", STOP_S);
 	add_wait_clean(job, &index, NULL);
+	if (p->manager) {
+		text_add(job, "service\tnew-mgr\t15\t%d\t" MANAGER "\n", STOP_S);
+		add_wait_manager(job, &index, NULL);
+		text_add(job, "stop\tnew-mgr\n");
+	}
 	text_add(job, "stop\tnew-osd\nstop\tnew-mon\n");
 	text_add(job, "keep\tcluster\t" JOB_DATA_DIR "\nkeep\tosd\t" DEVICE "\n");
 }
@@ -351,21 +379,27 @@ static void add_answer(struct text *job, unsigned int *index, const char *socket
 	add_prepare(job, index, words);
 }
 
-/* The daemons as they are now. */
-static void add_point(struct text *job, unsigned int *index, const char *point)
+/* The daemons as they are now. A manager's admin socket knows no heap. */
+static void add_point(const struct ceph_params *p, struct text *job, unsigned int *index, const char *point)
 {
 	static const struct {
 		const char *name, *socket;
-	} daemons[] = { { "osd", OSD_SOCKET }, { "mon", MON_SOCKET } };
+		bool heap, cache;
+	} daemons[] = {
+		{ "osd", OSD_SOCKET, true, true },
+		{ "mon", MON_SOCKET, true, false },
+		{ "mgr", MGR_SOCKET, false, false },
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(daemons); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(daemons) - (p->manager ? 0 : 1); i++) {
 		_cleanup_free_ char *phase = xasprintf("%s-%s", point, daemons[i].name);
 
 		text_add(job, "inspect\t%s\t%s\n", phase, daemons[i].name);
 		add_answer(job, index, daemons[i].socket, phase, CEPH_MEMPOOLS, "dump_mempools");
-		add_answer(job, index, daemons[i].socket, phase, CEPH_HEAP,
-			   "{\"prefix\": \"heap\", \"heapcmd\": \"stats\"}");
-		if (!i)
+		if (daemons[i].heap)
+			add_answer(job, index, daemons[i].socket, phase, CEPH_HEAP,
+				   "{\"prefix\": \"heap\", \"heapcmd\": \"stats\"}");
+		if (daemons[i].cache)
 			add_answer(job, index, daemons[i].socket, phase, CEPH_PRICACHE,
 				   "{\"prefix\": \"perf dump\", \"logger\": \"bluestore-pricache\"}");
 	}
@@ -393,13 +427,13 @@ static void add_memory(const struct ceph_params *p, struct text *job, unsigned i
 	static const char release[] = "{\"prefix\": \"heap\", \"heapcmd\": \"release\"}";
 
 	add_fill(p, p->memory_objects, job, index);
-	add_point(job, index, "n");
+	add_point(p, job, index, "n");
 	add_fill(p, 3 * p->memory_objects, job, index);
-	add_point(job, index, "4n");
+	add_point(p, job, index, "4n");
 	add_prepare(job, index, ASOK "\t" OSD_SOCKET "\tcache drop");
 	add_answer(job, index, OSD_SOCKET, "released-osd", "release", release);
 	add_answer(job, index, MON_SOCKET, "released-mon", "release", release);
-	add_point(job, index, "released");
+	add_point(p, job, index, "released");
 }
 
 static void add_rounds(const struct ceph_params *p, struct text *job, unsigned int *index)
@@ -445,6 +479,8 @@ static void ceph_steps(const void *params, const struct trials *trials, uint64_t
 	/* what the daemons use while a client is at work */
 	text_add(job, "watch\t/sys/fs/cgroup/mon/cpu.stat\tusage_usec\n"
 		      "watch\t/sys/fs/cgroup/osd/cpu.stat\tusage_usec\n");
+	if (p->manager)
+		text_add(job, "watch\t/sys/fs/cgroup/mgr/cpu.stat\tusage_usec\n");
 	if (p->memory_objects)
 		add_memory(p, job, &index);
 	add_rounds(p, job, &index);
@@ -454,7 +490,7 @@ static void ceph_steps(const void *params, const struct trials *trials, uint64_t
 		for (uint64_t i = 0; i < trials->samples; i++)
 			add_exec(p, p->tests.v[t], "sample", i, job);
 	}
-	text_add(job, "stop\tosd\nstop\tmon\n");
+	text_add(job, "%sstop\tosd\nstop\tmon\n", p->manager ? "stop\tmgr\n" : "");
 }
 
 /* Operations that are fixed. Those of rand are not, but it changes nothing that memory is read of. */
