@@ -17,7 +17,9 @@
 #define DEADLINE_NS (now_ns() + 120 * NSEC_PER_SEC)
 #define EPOCH_VAR "SOURCE_DATE_EPOCH=1577836800"
 
-static const char *const tools[] = { "apt-get", "apt-cache", "mmdebstrap", "fakeroot", "env", "tar", NULL };
+static const char *const tools[] = {
+	"apt-get", "apt-cache", "apt-config", "mmdebstrap", "fakeroot", "env", "tar", NULL
+};
 
 static int by_name(const void *a, const void *b)
 {
@@ -174,10 +176,32 @@ static char *include_option(const struct cache_package *packages, size_t n)
 	return text_steal(&text);
 }
 
+static void take_word(void *ctx, const char *line)
+{
+	char **value = ctx;
+
+	if (!line || !*line || strspn(line, "abcdefghijklmnopqrstuvwxyz01") != strlen(line))
+		return;
+	free(*value);
+	*value = xstrdup(line);
+}
+
+/* mmdebstrap starts from no configuration of apt's, and this machine's may say that its mirror is one of the past. Owned by
+ * the caller; NULL: error. */
+static char *valid_until_option(struct err *err)
+{
+	static const char *const argv[] = { "apt-config", "dump", "--format=%v%n", "Acquire::Check-Valid-Until", NULL };
+	_cleanup_free_ char *value = NULL;
+
+	if (tool_run(argv, NULL, take_word, &value, err) < 0)
+		return NULL;
+	return xasprintf("--aptopt=Acquire::Check-Valid-Until \"%s\"", value ? value : "true");
+}
+
 int rootfs_fetch_mmdebstrap(const char *cache, const struct rootfs_recipe *r, const struct cache_package *packages,
 			    size_t n_packages, const char *tar, const char *log, struct err *err)
 {
-	_cleanup_free_ char *include = include_option(packages, n_packages);
+	_cleanup_free_ char *include = include_option(packages, n_packages), *valid_until = valid_until_option(err);
 	/* the machine's mirror, as apt_prepare() wrote it down */
 	_cleanup_free_ char *sources = xasprintf("%s/apt/%s-" GUEST_ARCH "/sources.list", cache, r->suite);
 	/* nothing is run in the tree, so it needs no chroot, and no user namespace: only who owns what must be kept,
@@ -192,11 +216,14 @@ int rootfs_fetch_mmdebstrap(const char *cache, const struct rootfs_recipe *r, co
 			       "--architectures=" GUEST_ARCH,
 			       "--format=tar",
 			       "--aptopt=APT::Install-Recommends \"false\"",
+			       valid_until,
 			       include,
 			       r->suite,
 			       tar,
 			       sources,
 			       NULL };
 
+	if (!valid_until)
+		return -1;
 	return tool_run(argv, log, NULL, NULL, err) < 0 ? err_wrap(err, "rootfs %s", r->name) : 0;
 }

@@ -54,10 +54,11 @@ static void assert_between(const struct measures *m, const char *name, double lo
 
 static void runs_twice_the_same(void **state)
 {
-	static const char options[] = "tests: [write, seq, rand], objects: 200, memory_objects: 500, rounds: 3";
+	static const char options[] =
+		"tests: [write, seq, rand], objects: 200, memory_objects: 500, rounds: 3, manager: yes";
 	struct workload_fixture *f = *state;
 	_cleanup_(boot_result_free) struct boot_result a = { 0 }, b = { 0 };
-	_cleanup_free_ char *one = NULL, *two = NULL;
+	_cleanup_free_ char *one = NULL, *two = NULL, *log = NULL;
 	struct measures m = { 0 };
 
 	REQUIRE_GUESTS(f);
@@ -84,6 +85,14 @@ static void runs_twice_the_same(void **state)
 	assert_between(&m, "released-osd.heap.page_heap_free", 0, 8 * MIB);
 	assert_between(&m, "osd.rss_per_mempool_byte", 0.5, 10);
 	assert_true(measured(&m, "start.clean") >= measured(&m, "start.osd"));
+	/* the manager is there, with its Python, and hears of what happens */
+	assert_true(measured(&m, "start.mgr") > measured(&m, "start.clean"));
+	assert_between(&m, "n-mgr.process.pss", 40 * MIB, 400 * MIB);
+	assert_true(measured(&m, "write.insns_in.mgr_per_op") > 0);
+	assert_true(measured(&m, "4n-mgr.mempool.pgmap") > 0);
+	log = guest_artifact(&a, "mgr.log");
+	assert_non_null(strstr(log, "Constructed class from module: balancer"));
+	assert_null(strstr(log, "Error loading module"));
 	measures_free(&m);
 }
 

@@ -53,7 +53,7 @@ static char *preparation_of(const char *options)
 
 static void steps_are_what_was_asked(void **state)
 {
-	_cleanup_free_ char *plain = workload_job("ceph", ""),
+	_cleanup_free_ char *plain = workload_job("ceph", ""), *managed = workload_job("ceph", "manager: yes"),
 			    *bare = workload_job("ceph", "memory_objects: 0, tests: [write]");
 	_cleanup_free_ char *more = workload_job(
 		"ceph",
@@ -76,7 +76,15 @@ static void steps_are_what_was_asked(void **state)
 	assert_int_equal(occurrences(plain, "\nexec\tseq\tsample\t"), 2);
 	assert_null(strstr(plain, "/usr/bin/env\t"));
 	assert_null(strstr(plain, "round-0"));
+	assert_null(strstr(plain, "ceph-mgr"));
 	assert_true(text_ends(plain, "stop\tosd\nstop\tmon\n"));
+
+	assert_int_equal(occurrences(managed, "\nservice\tmgr\t"), 1);
+	assert_int_equal(occurrences(managed, "inspect\t4n-mgr\tmgr\n"), 1);
+	/* its admin socket knows no such command */
+	assert_int_equal(occurrences(managed, "mgr/heap"), 0);
+	assert_int_equal(occurrences(managed, "\nwatch\t/sys/fs/cgroup/mgr/cpu.stat\t"), 1);
+	assert_true(text_ends(managed, "stop\tmgr\nstop\tosd\nstop\tmon\n"));
 
 	assert_null(strstr(bare, "inspect"));
 	assert_int_equal(occurrences(bare, "--max-objects"), 3);
@@ -97,15 +105,20 @@ static void steps_are_what_was_asked(void **state)
 			       "--bdev_aio=false\n"));
 }
 
-/* What only cells differ in leaves the prepared cluster alone; nothing in it asks for Python. */
+/* What only cells differ in leaves the prepared cluster alone. */
 static void preparation_is_shared(void **state)
 {
-	_cleanup_free_ char *a = preparation_of(""),
+	_cleanup_free_ char *a = preparation_of(""), *managed = preparation_of("manager: yes"),
 			    *b = preparation_of(
 				    "objects: 7, osd_memory_target: 2G, tcmalloc_page: 8K, settings: [bdev_aio=false]");
 
 	(void)state;
 	assert_string_equal(a, b);
+	/* a manager's compiled Python is prepared, too, for cells that have one */
+	assert_null(strstr(a, "ceph-mgr"));
+	assert_int_equal(occurrences(managed, "PYTHONPYCACHEPREFIX=/data/ceph/pycache\t/usr/bin/ceph-mgr\t"), 1);
+	assert_true(strstr(managed, "mgr_status\tinitialized=true\n") < strstr(managed, "\nstop\tnew-mgr\n"));
+	assert_true(strstr(managed, "\nstop\tnew-mgr\n") < strstr(managed, "\nkeep\t"));
 	assert_int_equal(occurrences(a, "\nkeep\t"), 2);
 	assert_true(strstr(a, "\nstop\tnew-mon\n") < strstr(a, "\nkeep\t"));
 	assert_null(strstr(a, "/usr/bin/ceph\t"));
