@@ -24,7 +24,6 @@
 #define KEY_SCHEMA 1
 #define META_SCHEMA 1
 #define META_BYTES_MAX (1u << 20)
-#define CONFIG_LACKS "no kernel of this matrix can prepare '%s' for workload '%s': "
 
 static void layers_clear(struct prepared *p)
 {
@@ -81,8 +80,10 @@ static int need_kernel(struct plan *plan, const struct cell *cell, const struct 
 		size_t k = choose_kernel(plan, cell, p, &why);
 
 		if (k == plan->matrix->n_kernels)
-			return err_set(err, ERR_CONFIG, "%s: " CONFIG_LACKS "%s", plan->matrix->path, p->name,
-				       cell->workload->label, why ? why : "none has its base page");
+			return err_set(err, ERR_CONFIG,
+				       "%s: no kernel of this matrix can prepare '%s' for workload '%s': %s",
+				       plan->matrix->path, p->name, cell->workload->label,
+				       why ? why : "none has its base page");
 		if (plan->ready[k]) {
 			*ret_kernel = k;
 			return 0;
