@@ -307,6 +307,10 @@ static void trouble_is_found(void **state)
 		  "mon.log: *** Caught signal (Aborted) ** in thread ff thread_name:ms_dispatch" },
 		{ "new-mon.log", "2026 0 starting\nERROR: on disk data includes unsupported features\nmore\n",
 		  "new-mon.log: ERROR: on disk data includes unsupported features" },
+		/* a monitor that commits nothing */
+		{ "mon.log",
+		  "2026 ff 0 starting\n2026 ff -1 mon.a@0(leader) e1 reporting 7 slow ops, oldest is log(1)\n",
+		  "mon.log: 2026 ff -1 mon.a@0(leader) e1 reporting 7 slow ops, oldest is log(1)" },
 		/* daily life */
 		{ "osd.log",
 		  "2026 7f -1 osd.0 1 set_numa_affinity unable to identify public interface '' numa node\n"
