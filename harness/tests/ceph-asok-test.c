@@ -16,6 +16,7 @@ int asok_main(int argc, char **argv);
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "tests/pipeline.h"
 #include "tests/workload.h"
 
@@ -201,6 +202,7 @@ static void it_waits_and_tells(void **state)
 						 { "{\"state\": \"active\"}", 0 } };
 	static const struct answer cut[] = { { "{\"state\":", 5 } };
 	static const struct answer text[] = { { "no JSON at all\n", 0 } };
+	static const struct answer lines[] = { { "ERROR: (22)\nunknown command prefix\n", 0 } };
 	char *dir = scratch_make();
 	_cleanup_free_ char *path = path_join(dir, "a.asok"), *file = path_join(dir, "f");
 	_cleanup_free_ char *out = NULL, *kept = NULL;
@@ -236,6 +238,13 @@ static void it_waits_and_tells(void **state)
 	assert_int_equal(file_read(file, 4096, &kept, NULL, NULL), 0);
 	assert_true(strncmp(kept, "== start/osd ", strlen("== start/osd ")) == 0);
 	assert_non_null(strstr(kept, "\n{\"state\": \"active\"}\n"));
+	free(out);
+	/* an answer of several lines is told in one */
+	daemon = play(path, status, lines, 1);
+	out = run((const char *const[]){ "asok", path, "status", "state=active", NULL }, &rc);
+	assert_int_equal(rc, 1);
+	assert_true(text_ends(out, ", status: its answer has no state: ERROR: (22) unknown command prefix \n"));
+	assert_int_equal(wrong_questions(daemon), 0);
 	free(out);
 	/* what is wanted does not come: what is there is told */
 	daemon = play(path, status, booting + 1, 1);

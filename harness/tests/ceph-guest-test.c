@@ -137,6 +137,15 @@ static void failures_have_its_log(void **state)
 		  "mon.log: too many arguments: [--no_such_thing=1]", "mon.log", "too many arguments" },
 		{ "no-monitor", "memory_objects: 0, tests: [write], settings: [mon_data=/nowhere]", "512MiB", "",
 		  "service mon ended by itself: exit 1:", "mon.log", "monitor data directory at '/nowhere'" },
+		{ "assertion", "memory_objects: 0, tests: [write], settings: [paxos_kill_at=3]", "512MiB", "",
+		  "FAILED ceph_assert(g_conf()->paxos_kill_at != 3)", "mon.log", "*** Caught signal (Aborted) **" },
+		/* it leads, and every commit takes hours: an OSD's entry into the map is none */
+		{ "no-commit",
+		  "memory_objects: 0, tests: [write], settings: [mon_inject_transaction_delay_probability=1, "
+		  "mon_inject_transaction_delay_max=10000000]",
+		  "512MiB", "", "osd.0.asok, status, after 300 s: ", "mon.log", " slow ops, oldest is" },
+		{ "no-modules", "memory_objects: 0, tests: [write], manager: yes, settings: [mgr_module_path=/nowhere]",
+		  "512MiB", "", "service mgr ended by itself: signal 6", "mgr.log", "thread_name:ceph-mgr" },
 		/* BlueStore aborts where it finds no space for data that it has taken */
 		{ "full", "memory_objects: 0, tests: [write], objects: 100, object_size: 4M", "256MiB", "",
 		  "No space left on device", "osd.log", "ceph_abort_msg(" },

@@ -216,6 +216,25 @@ static void readings_become_metrics(void **state)
 	artifacts_free(&artifacts);
 }
 
+/* A manager goes on without modules that it could not load, and takes less: no numbers of that. */
+static void a_manager_has_its_modules(void **state)
+{
+	struct artifact_list whole = { 0 }, less = { 0 };
+	struct measures m = { 0 };
+	struct err err = ERR_INIT;
+
+	(void)state;
+	add_artifact(&whole, "mgr.log",
+		     "mgr[py] Loading python module 'balancer'\nmgr[py] Loading python module 'crash'\n");
+	add_artifact(&less, "mgr.log", "mgr[py] Error loading module 'balancer': (22) Invalid argument\nactive\n");
+	assert_int_equal(ceph_brought(&simulated, &whole, &m, &err), 0);
+	assert_int_equal(ceph_brought(&simulated, &less, &m, &err), -1);
+	assert_string_equal(err.msg, "mgr.log: Error loading module 'balancer': (22) Invalid argument");
+	measures_free(&m);
+	artifacts_free(&whole);
+	artifacts_free(&less);
+}
+
 /* A line through the rounds but the first: 10 MiB each, whatever the first took. */
 static void growth_is_a_slope(void **state)
 {
@@ -288,6 +307,10 @@ static void trouble_is_found(void **state)
 		  "mon.log: *** Caught signal (Aborted) ** in thread ff thread_name:ms_dispatch" },
 		{ "new-mon.log", "2026 0 starting\nERROR: on disk data includes unsupported features\nmore\n",
 		  "new-mon.log: ERROR: on disk data includes unsupported features" },
+		/* a monitor that commits nothing */
+		{ "mon.log",
+		  "2026 ff 0 starting\n2026 ff -1 mon.a@0(leader) e1 reporting 7 slow ops, oldest is log(1)\n",
+		  "mon.log: 2026 ff -1 mon.a@0(leader) e1 reporting 7 slow ops, oldest is log(1)" },
 		/* daily life */
 		{ "osd.log",
 		  "2026 7f -1 osd.0 1 set_numa_affinity unable to identify public interface '' numa node\n"
@@ -327,13 +350,10 @@ static void trouble_is_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bad_parameters),
-		cmocka_unit_test(steps_are_what_was_asked),
-		cmocka_unit_test(preparation_is_shared),
-		cmocka_unit_test(outputs_become_metrics),
-		cmocka_unit_test(readings_become_metrics),
-		cmocka_unit_test(growth_is_a_slope),
-		cmocka_unit_test(device_bytes_become_amplification),
+		cmocka_unit_test(bad_parameters),	   cmocka_unit_test(steps_are_what_was_asked),
+		cmocka_unit_test(preparation_is_shared),   cmocka_unit_test(outputs_become_metrics),
+		cmocka_unit_test(readings_become_metrics), cmocka_unit_test(a_manager_has_its_modules),
+		cmocka_unit_test(growth_is_a_slope),	   cmocka_unit_test(device_bytes_become_amplification),
 		cmocka_unit_test(trouble_is_found),
 	};
 

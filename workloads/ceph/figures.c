@@ -294,6 +294,15 @@ static int add_growth(const struct measure_context *context, const struct artifa
 	return 0;
 }
 
+/* ceph-mgr goes on without the modules that it could not load, and would be measured as a smaller one. */
+static int check_modules(const struct artifact_list *artifacts, struct err *err)
+{
+	const struct artifact *log = artifact_find(artifacts, "mgr.log");
+	const char *at = log && log->data.s ? strstr(log->data.s, "Error loading module") : NULL;
+
+	return at ? err_set(err, ERR_GUEST, "mgr.log: %.*s", (int)strcspn(at, "\n"), at) : 0;
+}
+
 int ceph_brought(const struct measure_context *context, const struct artifact_list *artifacts,
 		 struct measures *measures, struct err *err)
 {
@@ -306,6 +315,8 @@ int ceph_brought(const struct measure_context *context, const struct artifact_li
 	while (rest && reading_next(&rest, &reading))
 		if (take_reading(&a, &reading, err) < 0)
 			return err_wrap(err, CEPH_READINGS);
+	if (check_modules(artifacts, err) < 0)
+		return -1;
 	return add_growth(context, artifacts, measures, err);
 }
 

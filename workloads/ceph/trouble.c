@@ -18,8 +18,8 @@ static const char *const marks[] = {
 	"** ERROR:",
 	"ERROR: ",
 	"too many arguments",
-
 	"[ERR]",
+	"slow ops, oldest is",
 };
 
 /* In this order: what stops an OSD is told by it, and a monitor's end stops everybody. */

@@ -204,6 +204,7 @@ static const char *const conf[] = {
 	"osd_crush_chooseleaf_type = 0",
 	"mon_allow_pool_size_one = true",
 	"mon_data_avail_crit = 1",
+	"mon_mgr_mkfs_grace = 1000000000", /* no manager is no error */
 	"mon_osd_report_timeout = 3600",
 	"mon_osd_down_out_interval = 0",
 	"paxos_propose_interval = 0.05",

@@ -32,7 +32,7 @@
 
 static char trouble[512]; /* why the last question has no answer that is wanted */
 
-/* Says so; always false. */
+/* Says so, in one line: the agent quotes a step's last. Always false. */
 static bool no(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static bool no(const char *fmt, ...)
 {
@@ -41,6 +41,9 @@ static bool no(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(trouble, sizeof(trouble), fmt, ap);
 	va_end(ap);
+	for (char *c = trouble; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
 	return false;
 }
 
