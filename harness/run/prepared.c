@@ -240,18 +240,18 @@ static int boot(const struct cell_record *record, const char *run_dir, const str
 	return boot_read(run, &run->cells[0], 1, ret, err);
 }
 
-/* *ret_why: the workload failed there, and nothing was made; owned by the caller. */
+/* In @turn, whose lock is held. *ret_why: the workload failed there, and nothing was made; owned by the caller. */
 static int make(struct prepared *p, const struct cell_record *record, const char *what, const char *own,
-		const char *dir, const struct schedule_options *schedule, json_t *header, char **ret_why,
-		struct err *err)
+		const char *turn, const char *dir, const struct schedule_options *schedule, json_t *header,
+		char **ret_why, struct err *err)
 {
 	_cleanup_(boot_result_free) struct boot_result result = { 0 };
-	_cleanup_free_ char *build = path_join(own, "build"), *run_dir = path_join(build, "run");
+	_cleanup_free_ char *build = path_join(turn, "build"), *run_dir = path_join(build, "run");
 	_cleanup_free_ char *stage = path_join(build, "new");
 	struct making m = { .record = record, .stage = stage, .err = err };
 	int rc;
 
-	if (cache_sweep(own, false, err) < 0 || make_dirs(stage, err) < 0 ||
+	if (cache_sweep(turn, false, err) < 0 || make_dirs(stage, err) < 0 ||
 	    boot(record, run_dir, schedule, header, &result, err) < 0)
 		return -1;
 	if (result.outcome == OUTCOME_WORKLOAD_FAILED) {
@@ -268,7 +268,7 @@ static int make(struct prepared *p, const struct cell_record *record, const char
 	job_kept(record->job, write_layer, &m);
 	rc = m.rc < 0 ? -1 : publish(&m, p, what, dir, own, err);
 	json_decref(m.layers);
-	return rc < 0 ? -1 : cache_sweep(own, false, err);
+	return rc < 0 ? -1 : cache_sweep(turn, false, err);
 }
 
 /* With its job and kernel known. */
@@ -276,7 +276,8 @@ static int ensure(struct plan *plan, const struct cell *cell, struct prepared *p
 		  const struct schedule_options *schedule, json_t *header, image_progress *progress, void *ctx,
 		  struct err *err)
 {
-	_cleanup_free_ char *own = own_dir(), *dir = NULL, *what = NULL, *doing = NULL, *id = NULL, *why = NULL;
+	_cleanup_free_ char *own = own_dir(), *dir = NULL, *turn = NULL, *what = NULL, *doing = NULL, *id = NULL,
+			    *why = NULL;
 	_cleanup_(cell_record_free) struct cell_record record = { 0 };
 	_cleanup_close_ int lock = -1;
 	char key[SHA256_HEX_SIZE];
@@ -289,7 +290,8 @@ static int ensure(struct plan *plan, const struct cell *cell, struct prepared *p
 	dir = path_join(own, key);
 	if (take_entry(p, dir))
 		return 0;
-	lock = cache_lock(own, progress, ctx, err);
+	turn = xasprintf("%s/making/%.1s", own, key);
+	lock = cache_lock(turn, progress, ctx, err);
 	if (lock < 0)
 		return -1;
 	if (take_entry(p, dir)) /* made by whoever had the lock */
@@ -297,7 +299,7 @@ static int ensure(struct plan *plan, const struct cell *cell, struct prepared *p
 	what = xasprintf("%s %s on %s", cell->workload->type->name, p->preparation->name, record.kernel_release);
 	doing = xasprintf("preparing %s", what);
 	progress(ctx, doing, -1, -1);
-	rc = make(p, &record, what, own, dir, schedule, header, &why, err);
+	rc = make(p, &record, what, own, turn, dir, schedule, header, &why, err);
 	if (rc < 0)
 		return -1;
 	if (why) {

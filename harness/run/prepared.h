@@ -5,8 +5,8 @@
  *   prepared/KEY/       NAME.layer for each "keep" line of the job, meta.json; appears whole, by rename after fsync. KEY
  *                       is the digest of all that the preparing guest was given (its job, kernel, programs, machine,
  *                       seed) and of QEMU's version
- *   prepared/lock       held by whoever makes one
- *   prepared/build/     the run directory of a guest that prepares; stays where it failed, until the next one
+ *   prepared/making/D/  D is KEY's first digit, so that few wait for each other. lock: held by whoever makes one;
+ *                       build/: the run directory of a guest that prepares; stays where it failed, until the next one
  *
  * The preparing guest has one vCPU, seed 1 and the first kernel of the matrix that can mount a root file system, of the
  * cell's base page where the preparation asks for that, so a skipped first kernel can prepare for all. On the simulated

@@ -9,11 +9,13 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "image/cache.h"
 #include "run/prepared.h"
 #include "store/artifact.h"
 #include "tests/pipeline.h"
@@ -143,6 +145,38 @@ static void damaged(void **state)
 	assert_memory_equal(was, is, n);
 }
 
+/* Whoever makes another does not wait; what a killed one left behind goes. */
+static void others_are_made_meanwhile(void **state)
+{
+	const struct fake_fixture *f = *state;
+	_cleanup_free_ char *matrix = write_matrix(f->dir, "o.yaml", "prepared: 6MiB", ""), *a = NULL, *b = NULL,
+			    *out = NULL, *cache = cache_dir(), *own = path_join(cache, PREPARED_DIR), *left = NULL;
+	_cleanup_(run_free_p) struct run *run = NULL;
+	struct err err = ERR_INIT;
+	int locks[17], n = 0;
+	const char *key;
+
+	a = run_into(f->dir, "o1", matrix, 0, NULL);
+	run = open_run(a);
+	key = strstr(layer_of(&run->cells[0]), PREPARED_DIR "/") + strlen(PREPARED_DIR "/");
+	assert_int_equal(file_write(layer_of(&run->cells[0]), "x", 1, &err), 0);
+	locks[n++] = cache_lock(own, NULL, NULL, &err);
+	for (const char *d = "0123456789abcdef"; *d; d++) {
+		_cleanup_free_ char *turn = xasprintf("%s/making/%c", own, *d);
+
+		if (*d != *key)
+			locks[n++] = cache_lock(turn, NULL, NULL, &err);
+	}
+	left = xasprintf("%s/making/%c/build/run", own, *key);
+	assert_int_equal(make_dirs(left, &err), 0);
+	b = run_into(f->dir, "o2", matrix, 0, &out);
+	assert_non_null(strstr(out, "preparing"));
+	assert_null(strstr(out, "waiting"));
+	assert_false(path_exists(left));
+	while (n)
+		close(locks[--n]);
+}
+
 /* It stops before a run directory is made, with the guest's own words and where they are. */
 static void a_guest_that_fails(void **state)
 {
@@ -255,10 +289,15 @@ static void pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(once_for_all_kernels), cmocka_unit_test(nothing_to_prepare),
-		cmocka_unit_test(each_boot_by_itself),	cmocka_unit_test(damaged),
-		cmocka_unit_test(a_guest_that_fails),	cmocka_unit_test(a_workload_that_fails),
-		cmocka_unit_test(old_ones_go),		cmocka_unit_test(pieces),
+		cmocka_unit_test(once_for_all_kernels),
+		cmocka_unit_test(nothing_to_prepare),
+		cmocka_unit_test(each_boot_by_itself),
+		cmocka_unit_test(damaged),
+		cmocka_unit_test(others_are_made_meanwhile),
+		cmocka_unit_test(a_guest_that_fails),
+		cmocka_unit_test(a_workload_that_fails),
+		cmocka_unit_test(old_ones_go),
+		cmocka_unit_test(pieces),
 	};
 
 	return cmocka_run_group_tests_name("run-prepared", tests, fake_setup, fake_teardown);
