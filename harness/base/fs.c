@@ -145,6 +145,23 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path) < 0 && errno != ENOENT ? -1 : 0;
 }
 
+char *scratch_dir(struct err *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	_cleanup_free_ char *dir = xasprintf("%s/granule-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+
+	if (mkdtemp(dir))
+		return steal_ptr(dir);
+	err_set_errno(err, ERR_HOST, "%s", dir);
+	return NULL;
+}
+
+void fts_end(FTS **fts)
+{
+	if (*fts)
+		fts_close(*fts);
+}
+
 int remove_tree(const char *path, struct err *err)
 {
 	if (nftw(path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)

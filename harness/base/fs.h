@@ -3,6 +3,7 @@
 #ifndef GRANULE_BASE_FS_H
 #define GRANULE_BASE_FS_H
 
+#include <fts.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,8 +22,12 @@ int file_append(const char *path, const void *data, size_t len, struct err *err)
 int fsync_dir(const char *path, struct err *err);
 /* mkdir -p */
 int make_dirs(const char *path, struct err *err);
+/* An empty directory below $TMPDIR (/tmp) of the caller's, who removes it; its path owned by the caller, NULL: error. */
+char *scratch_dir(struct err *err);
 /* rm -rf, without following links or crossing out of @path; absent is fine. */
 int remove_tree(const char *path, struct err *err);
+/* For _cleanup_. */
+void fts_end(FTS **fts);
 bool path_exists(const char *path);
 bool path_is_dir(const char *path);
 /* @dir "/" @name, owned by the caller. */

@@ -10,11 +10,13 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "explain/inlines.h"
+#include "explain/rootcode.h"
 #include "explain/symbols.h"
 #include "explain/usercode.h"
 #include "run/repeat.h"
 #include "store/counts.h"
 #include "wire/code.h"
+#include "wire/job.h"
 #include "wire/wire.h"
 #include "workloads/workload.h"
 
@@ -311,11 +313,15 @@ static int load_programs(struct side *s, struct err *err)
 	for (size_t i = 0; i < s->cell->n_programs; i++) {
 		const struct cell_program *p = &s->cell->programs[i];
 		char now[SHA256_HEX_SIZE];
+		int rc;
 
 		if (ends_with(p->guest_path, ".ko") || sha256_file(p->host_path, now, NULL) < 0 ||
 		    strcmp(now, p->sha256) != 0)
 			continue;
-		if (usercode_add(&s->usercode, p->guest_path, p->host_path, err) < 0)
+		rc = !strcmp(p->guest_path, &JOB_ROOT_IMAGE[1])
+			     ? rootcode_add(&s->usercode, p->host_path, err)
+			     : usercode_add(&s->usercode, p->guest_path, p->host_path, err);
+		if (rc < 0)
 			return -1;
 	}
 	return 0;

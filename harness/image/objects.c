@@ -118,12 +118,6 @@ bool objects_find(const char *cache, const struct recipe *recipe, const struct k
 	return found;
 }
 
-static void fts_end(FTS **fts)
-{
-	if (*fts)
-		fts_close(*fts);
-}
-
 /* @text with each @from replaced by @to; NULL if there is none. */
 static char *replaced(const char *text, const char *from, const char *to)
 {

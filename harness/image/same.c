@@ -13,12 +13,6 @@
 
 #define FILE_CAP (16 << 20)
 
-static void fts_end(FTS **fts)
-{
-	if (*fts)
-		fts_close(*fts);
-}
-
 /* Device trees and default configurations are no code. */
 static bool no_code(const FTSENT *f)
 {

@@ -49,11 +49,10 @@ int repeat_choose(const struct run *run, unsigned int sample, struct repeat **re
 int repeat_scratch(const struct run *of, const struct cell_record *cells, size_t n, char **ret_dir,
 		   struct run **ret_run, struct err *err)
 {
-	const char *tmp = getenv("TMPDIR");
-	_cleanup_free_ char *dir = xasprintf("%s/granule-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	_cleanup_free_ char *dir = scratch_dir(err);
 
-	if (!mkdtemp(dir))
-		return err_set_errno(err, ERR_HOST, "%s", dir);
+	if (!dir)
+		return -1;
 	if (run_create(dir, NULL, of->header, cells, n, err) < 0 || run_open(dir, ret_run, err) < 0) {
 		remove_tree(dir, NULL);
 		return -1;
