@@ -21,7 +21,8 @@ static const struct argp_option options[] = {
 	{ "boot", 'b', "N", 0, "Which boot, and so which seed (default: 1)", 0 },
 	{ "console", 'c', NULL, 0, "Show the guest's console while it runs", 0 },
 	{ "shell", 's', NULL, 0,
-	  "With the cell's settings in place and nothing run, a shell in the guest (not sealed; `exit` or Ctrl-] "
+	  "With the cell's settings in place, its services running and nothing measured, a shell in the guest (not "
+	  "sealed; `exit` or Ctrl-] "
 	  "leaves)",
 	  0 },
 	{ "busybox", 'B', "FILE", 0, "The static arm64 busybox for --shell (default: Debian's, fetched once)", 0 },

@@ -188,31 +188,32 @@ static int check_file(const char *path, const char *sha256, const char *what, st
 	return 0;
 }
 
-/* "exec PHASE prepare ..." */
-static bool is_prepare(const char *line)
+/* "exec PHASE KIND ..." but of kind prepare, or "inspect ..." */
+static bool measures(const char *line)
 {
-	const char *kind = strchr(line + strlen("exec\t"), '\t');
+	const char *kind = starts_with(line, "exec\t") ? strchr(line + strlen("exec\t"), '\t') : NULL;
 
-	return kind && starts_with(kind, "\tprepare\t");
+	return starts_with(line, "inspect\t") || (kind && !starts_with(kind, "\tprepare\t"));
 }
 
-/* The job for a person: the same guest with nothing run and nothing measured, then a shell. */
+/* The job for a person: the same guest with nothing run and nothing measured, then a shell. Where there are services they run, after
+ * all that was done for them, as right before the first measurement. */
 static char *shell_job(const char *job)
 {
-	static const char *const left_out[] = { "watch", "look",  "idle",  "sampler",  "counter", "series", "exec",
-						"stop",	 "probe", "limit", "artifact", "inspect", "pmu" };
+	static const char *const left_out[] = { "watch", "look",     "idle", "sampler", "counter", "series", "probe",
+						"limit", "artifact", "pmu",  "inspect", "exec",	   "stop" };
 	bool services = strstr(job, "\nservice\t");
+	size_t n_left_out = ARRAY_SIZE(left_out) - (services ? 2 : 0);
 	struct text text = { 0 };
 
 	for (const char *line = job; *line;) {
 		size_t len = strcspn(line, "\n"), verb = strcspn(line, "\t\n");
 		bool keep = true;
 
-		for (size_t i = 0; i < ARRAY_SIZE(left_out); i++)
+		if (services && measures(line))
+			break;
+		for (size_t i = 0; i < n_left_out; i++)
 			keep &= strlen(left_out[i]) != verb || memcmp(line, left_out[i], verb) != 0;
-		/* what services stand on is done for them too */
-		if (starts_with(line, "exec\t") && services)
-			keep = is_prepare(line);
 		if (keep)
 			text_add(&text, "%.*s\n", (int)len, line);
 		line += len + (line[len] == '\n');

@@ -21,6 +21,11 @@
 #include "tests/pipeline.h"
 #include "wire/wire.h"
 
+#define SERVED_FIRST                                                                                                   \
+	"service\told\t15\t9\t/bin/null\nstop\told\nservice\tserver\t15\t9\t/bin/null\n"                               \
+	"exec\tprepare\tprepare\t0\t9\t/bin/null\n"
+#define SERVED SERVED_FIRST "inspect\tnull\tserver\nexec\tprepare\tprepare\t1\t9\t/bin/null\nstop\tserver\n"
+
 static int setup(void **state)
 {
 	char *dir = scratch_make();
@@ -29,8 +34,9 @@ static int setup(void **state)
 	boot_run_make(*state,
 		      (const struct boot_cell[]){ { .id = "c", .page_bytes = 65536 },
 						  { .id = "skipped", .skip = "not here" },
-						  { .id = "other", .program = "/bin/other" } },
-		      3);
+						  { .id = "other", .program = "/bin/other" },
+						  { .id = "served", .page_bytes = 65536, .set = SERVED } },
+		      4);
 	free(dir);
 	return 0;
 }
@@ -131,6 +137,16 @@ static void a_shell_runs_nothing_else(void **state)
 	assert_int_equal(BOOT(NULL, "--fake", "--shell", *state, "c", "51"), 0);
 	assert_int_equal(file_read(path, 65536, &text, NULL, NULL), 0);
 	assert_string_equal(text, "job\t1\nexpect\tpage_size\t65536\nshell\n");
+}
+
+/* What was stopped stays so, and what comes behind the first measurement, here another service, is not there yet. */
+static void a_shell_has_its_services(void **state)
+{
+	_cleanup_free_ char *path = xasprintf("%s/cells/served/51/1/job", (char *)*state), *text = NULL;
+
+	assert_int_equal(BOOT(NULL, "--fake", "--shell", *state, "served", "51"), 0);
+	assert_int_equal(file_read(path, 65536, &text, NULL, NULL), 0);
+	assert_string_equal(text, "job\t1\nexpect\tpage_size\t65536\n" SERVED_FIRST "shell\n");
 }
 
 static void foreign_programs_are_refused(void **state)
@@ -319,6 +335,7 @@ int main(void)
 		cmocka_unit_test(same_seed_same_bytes),
 		cmocka_unit_test(fake_is_visible),
 		cmocka_unit_test(a_shell_runs_nothing_else),
+		cmocka_unit_test(a_shell_has_its_services),
 		cmocka_unit_test(foreign_programs_are_refused),
 		cmocka_unit_test(interrupted),
 		cmocka_unit_test(bad_usage_exits_2),
