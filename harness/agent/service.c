@@ -177,8 +177,8 @@ void service_start(struct agent *agent, const char *name, int stop_signal, uint6
 	snprintf(path, sizeof(path), JOB_LOG_DIR "/%s.log", s->name);
 	agent_path(agent, path, s->log);
 	make_parents(agent_path(agent, JOB_LOG_DIR, path));
-	log = open(s->log,
-		   O_WRONLY | O_CREAT | (s->starts ? 0 : O_TRUNC) | O_APPEND | O_CLOEXEC | agent->log_flags, 0644);
+	log = open(s->log, O_WRONLY | O_CREAT | (s->starts ? 0 : O_TRUNC) | O_APPEND | O_CLOEXEC | agent->log_flags,
+		   0644);
 	if (log < 0)
 		agent_fail(agent, "cannot write %s: %s", s->log, strerror(errno));
 	cgroup_make(agent, s->name, true);

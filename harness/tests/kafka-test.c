@@ -81,11 +81,10 @@ static void steps_are_what_was_asked(void **state)
 	/* a warm-up and a sample of one topic, a sample of the other; the same of both consumers, but no cold warm-up */
 	assert_int_equal(occurrences(more, "--topic\tt0\t--num-records\t70\t--record-size\t100\t"), 2);
 	assert_int_equal(occurrences(more, "--topic\tt1\t--num-records\t70\t"), 1);
-	assert_int_equal(
-		occurrences(more,
-			    "\tacks=all\tcompression.type=lz4\tbatch.size=1024\tlinger.ms=0\t"
-			    "metrics.jmx.exclude=.*\tenable.metrics.push=false\tbuffer.memory=1000000\n"),
-		3);
+	assert_int_equal(occurrences(more,
+				     "\tacks=all\tcompression.type=lz4\tbatch.size=1024\tlinger.ms=0\t"
+				     "metrics.jmx.exclude=.*\tenable.metrics.push=false\tbuffer.memory=1000000\n"),
+			 3);
 	assert_int_equal(occurrences(more, "\nexec\tconsume\twarmup\t"), 1);
 	assert_int_equal(occurrences(more, "\nexec\tconsume\tsample\t"), 2);
 	assert_int_equal(occurrences(more, "\nexec\tconsume_cold\twarmup\t"), 0);
@@ -103,6 +102,9 @@ static void steps_are_what_was_asked(void **state)
 	assert_int_equal(occurrences(more, "\nstop\tkafka\n"), 3);
 	assert_int_equal(occurrences(more, "\nwatch\t/sys/fs/cgroup/kafka/cpu.stat\tusage_usec\n"), 1);
 	assert_true(text_ends(more, "stop\tkafka\n"));
+	/* large pages that were not to be had are no quiet loss */
+	assert_int_equal(occurrences(more, " disabled'*) echo "), 1);
+	assert_int_equal(occurrences(plain, " disabled'*) echo "), 0);
 	/* what a user sets comes behind the workload's, so it counts */
 	assert_non_null(strstr(more, "\t-XX:+UseSerialGC\t-Xms524288k\t-Xmx524288k\t-XX:+UseTransparentHugePages\t"
 				     "-XX:ReservedCodeCacheSize=65536k\t"));
@@ -156,7 +158,8 @@ static void cold_needs_a_disk(void **state)
 	setenv("GRANULE_CACHE", cache, 1);
 	free(scratch_image(dir, "Image", 65536));
 	GRANULE(&listed, "list", m);
-	assert_non_null(strstr(listed, ".cold.mem  skipped: consume_cold needs a storage profile with a file system on a disk"));
+	assert_non_null(strstr(
+		listed, ".cold.mem  skipped: consume_cold needs a storage profile with a file system on a disk"));
 	assert_null(strstr(listed, ".cold.ext4  skipped: consume_cold"));
 	assert_null(strstr(listed, ".hot.mem  skipped: consume_cold"));
 	GRANULE(&none, "list", n);

@@ -237,8 +237,9 @@ static char *kafka_unfit(const void *params, const struct storage_profile *stora
 {
 	if (!has_test(params, KAFKA_CONSUME_COLD) || (storage && storage->where > WHERE_TMPFS))
 		return NULL;
-	return xstrdup("consume_cold needs a storage profile with a file system on a disk ({ where: null_blk, fs: ext4 }), "
-		       "for what lies in a tmpfs cannot be cold");
+	return xstrdup(
+		"consume_cold needs a storage profile with a file system on a disk ({ where: null_blk, fs: ext4 }), "
+		"for what lies in a tmpfs cannot be cold");
 }
 
 static void kafka_programs(const void *params, struct programs *programs)
@@ -343,8 +344,8 @@ static void add_data(struct text *job, unsigned int *index)
 static void add_ready(uint64_t topics, uint64_t partitions, struct text *job)
 {
 	text_add(job,
-		 "as\t-\nready\t" BROKER "\t" READY_TIMEOUT_S "\tport\t" PORT "\nready\t" BROKER
-		 "\t" READY_TIMEOUT_S "\tcommand\t" ASK "\t" PORT "\t60\t%" PRIu64,
+		 "as\t-\nready\t" BROKER "\t" READY_TIMEOUT_S "\tport\t" PORT "\nready\t" BROKER "\t" READY_TIMEOUT_S
+		 "\tcommand\t" ASK "\t" PORT "\t60\t%" PRIu64,
 		 partitions);
 	for (uint64_t i = 0; i < topics; i++)
 		text_add(job, "\tt%" PRIu64, i);
@@ -382,6 +383,15 @@ static void add_broker(const struct kafka_params *p, bool first, struct text *jo
 	if (first)
 		text_add(job, "watch\t" CGROUPS BROKER "/cpu.stat\tusage_usec\n");
 	add_ready(p->topics, p->partitions, job);
+}
+
+/* A JVM that gets no large pages goes on without, and says so here. */
+static void add_large(const struct kafka_params *p, unsigned int *index, struct text *job)
+{
+	if (p->thp || p->large_pages)
+		add_prepare(job, index,
+			    "/usr/bin/bash\t-c\twhile read -r l; do case $l in *Use*Pages' disabled'*) echo \"the JVM: "
+			    "${l##*] }\"; exit 1; esac; done <" RUN "/pagesize.log");
 }
 
 /* ---- The tools */
@@ -489,8 +499,8 @@ static const struct preparation kafka_preparations[] = {
 
 static void add_look(struct text *job, unsigned int *index, const char *name)
 {
-	_cleanup_free_ char *words = xasprintf(
-		LOOK "\t" JOB_ROOT_DIR RUN "/%s.look\t" JOB_ROOT_DIR LOGS "\t" CGROUPS BROKER, name);
+	_cleanup_free_ char *words =
+		xasprintf(LOOK "\t" JOB_ROOT_DIR RUN "/%s.look\t" JOB_ROOT_DIR LOGS "\t" CGROUPS BROKER, name);
 
 	text_add(job, "as\t-\n");
 	add_prepare(job, index, words);
@@ -541,6 +551,7 @@ static void kafka_steps(const void *params, const struct trials *trials, uint64_
 	for (size_t i = 0; i < ARRAY_SIZE(logs); i++)
 		text_add(job, "artifact\t%s.log\t" JOB_ROOT_DIR RUN "/%s.log\n", logs[i], logs[i]);
 	add_broker(p, true, job);
+	add_large(p, &index, job);
 	add_look(job, &index, "started");
 	add_warm(p, trials, KAFKA_PRODUCE, &index, job);
 	if (has_test(p, KAFKA_CONSUME))

@@ -248,7 +248,8 @@ static size_t find_mounts(struct mounted *found, size_t max)
 			const char *rest = strstr(line, " - ");
 			size_t len;
 
-			if (!rest || sscanf(line, "%*d %*d %31s %255s %511s %255s", m.device, m.root, m.at, m.options) != 4 ||
+			if (!rest ||
+			    sscanf(line, "%*d %*d %31s %255s %511s %255s", m.device, m.root, m.at, m.options) != 4 ||
 			    sscanf(rest, " - %31s %255s %511s", m.type, m.source, m.super) != 3)
 				continue;
 			len = strlen(m.at);
@@ -313,7 +314,8 @@ static int remount(void)
 	size_t n = find_mounts(mounts, MOUNTS_MAX);
 
 	if (!n || mounts[0].source[0] != '/') {
-		fprintf(stderr, "%s is on no disk (%s), so nothing of it can be cold\n", dir, n ? mounts[0].type : "nothing");
+		fprintf(stderr, "%s is on no disk (%s), so nothing of it can be cold\n", dir,
+			n ? mounts[0].type : "nothing");
 		return -1;
 	}
 	for (size_t i = n; i-- > 0;)
@@ -325,8 +327,8 @@ static int remount(void)
 		unsigned long flags = flags_of(m->options, NULL);
 
 		snprintf(whole, sizeof(whole), "%s%s", mounts[0].at, strcmp(m->root, "/") ? m->root : "");
-		if (i == 0 ? mount(m->source, m->at, m->type, flags | flags_of(m->super, rest), rest) < 0 :
-			     mount(whole, m->at, NULL, MS_BIND, NULL) < 0)
+		if (i == 0 ? mount(m->source, m->at, m->type, flags | flags_of(m->super, rest), rest) < 0
+			   : mount(whole, m->at, NULL, MS_BIND, NULL) < 0)
 			return failed("cannot mount again", m->at);
 	}
 	return 0;
