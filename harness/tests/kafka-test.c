@@ -243,6 +243,23 @@ static void boots_are_measured(void **state)
 	measures_free(&m);
 }
 
+/* What a log says of why a broker ended, if it does. */
+static void causes_are_told(void **state)
+{
+	struct artifact_list list = { 0 };
+	_cleanup_free_ char *none = NULL, *full = NULL;
+
+	(void)state;
+	assert_null(kafka_trouble(&list));
+	add_artifact(&list, "kafka.log", "1 [main] INFO up\n");
+	none = kafka_trouble(&list);
+	assert_null(none);
+	text_add(&list.v[0].data, "java.io.IOException: No space left on device\n9 FATAL Shutdown broker\n");
+	full = kafka_trouble(&list);
+	assert_string_equal(full, "its log: java.io.IOException: No space left on device");
+	artifacts_free(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +269,7 @@ int main(void)
 		cmocka_unit_test(cold_needs_a_disk),
 		cmocka_unit_test(samples_are_measured),
 		cmocka_unit_test(boots_are_measured),
+		cmocka_unit_test(causes_are_told),
 	};
 
 	return cmocka_run_group_tests_name("kafka", tests, NULL, NULL);

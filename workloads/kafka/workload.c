@@ -585,6 +585,7 @@ const struct workload this_workload = {
 	.work_bytes = kafka_work_bytes,
 	.measure = kafka_measure,
 	.brought = kafka_brought,
+	.trouble = kafka_trouble,
 	.metrics = kafka_metrics,
 	.primary = { "insns_per_record", "ns_per_record", "cache.index.resident", "process.pss", "stacks.per_thread" },
 };
