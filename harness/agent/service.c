@@ -31,6 +31,7 @@ static struct service {
 	pid_t pid;   /* 0: it has ended */
 	pid_t group; /* of processes, from its setsid() */
 	bool stopping;
+	unsigned int starts; /* before this one, of services of this name */
 	int wait_status;
 	struct rusage usage;
 } services[SERVICES_MAX];
@@ -136,35 +137,64 @@ static void kill_rest(struct agent *agent, const struct service *s)
 		kill(-s->group, SIGKILL);
 }
 
+static struct service *look_up(const char *name)
+{
+	for (unsigned int i = 0; i < n_services; i++)
+		if (strcmp(services[i].name, name) == 0)
+			return &services[i];
+	return NULL;
+}
+
+/* One of that name that was stopped is followed by this one: its log goes on, its cgroup does not, for peaks and times are of
+ * who lives now. */
+static struct service *take_place(struct agent *agent, const char *name)
+{
+	struct service *s = look_up(name);
+	char path[PATH_SIZE];
+
+	if (s && !s->stopping)
+		agent_fail(agent, "there is a service %s already", name);
+	if (!s) {
+		if (n_services == SERVICES_MAX)
+			agent_fail(agent, "more than %u services", SERVICES_MAX);
+		return &services[n_services++];
+	}
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%.200s", name);
+	if (agent->cgroups && rmdir(path) < 0)
+		agent_fail(agent, "cannot remove the cgroup of the last service %s: %s", name, strerror(errno));
+	s->starts++;
+	return s;
+}
+
 void service_start(struct agent *agent, const char *name, int stop_signal, uint64_t stop_s, char *const argv[])
 {
-	struct service *s = &services[n_services];
+	struct service *s = take_place(agent, name);
 	char path[PATH_SIZE];
 	int log;
 
-	if (n_services == SERVICES_MAX)
-		agent_fail(agent, "more than %u services", SERVICES_MAX);
-	*s = (struct service){ .stop_signal = stop_signal, .stop_s = stop_s };
+	*s = (struct service){ .stop_signal = stop_signal, .stop_s = stop_s, .stopping = true, .starts = s->starts };
 	snprintf(s->name, sizeof(s->name), "%.60s", name);
 	snprintf(path, sizeof(path), JOB_LOG_DIR "/%s.log", s->name);
 	agent_path(agent, path, s->log);
 	make_parents(agent_path(agent, JOB_LOG_DIR, path));
-	log = open(s->log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | agent->log_flags, 0644);
+	log = open(s->log, O_WRONLY | O_CREAT | (s->starts ? 0 : O_TRUNC) | O_APPEND | O_CLOEXEC | agent->log_flags,
+		   0644);
 	if (log < 0)
 		agent_fail(agent, "cannot write %s: %s", s->log, strerror(errno));
 	cgroup_make(agent, s->name, true);
 	s->begin_ns = agent_now(agent);
 	s->pid = s->group = spawn_into(agent, s->name, argv, log);
+	s->stopping = false;
 	close(log);
-	n_services++;
 }
 
 static struct service *find_service(struct agent *agent, const char *name)
 {
-	for (unsigned int i = 0; i < n_services; i++)
-		if (strcmp(services[i].name, name) == 0)
-			return &services[i];
-	agent_fail(agent, "there is no service %s", name);
+	struct service *s = look_up(name);
+
+	if (!s)
+		agent_fail(agent, "there is no service %s", name);
+	return s;
 }
 
 /* ---- Ready? */
@@ -267,15 +297,17 @@ static bool stop(struct agent *agent, struct service *s)
 static void report(struct agent *agent, const struct service *s)
 {
 	static char text[OUTPUT_MAX];
+	char index[16];
 	char *const words[] = { (char *)"exec",
 				(char *)(uintptr_t)s->name,
 				(char *)"service",
-				(char *)"0",
+				index,
 				(char *)"0",
 				(char *)(uintptr_t)s->name,
 				NULL };
 	struct exec_result result = { .begin_ns = s->begin_ns, .end_ns = agent_now(agent), .usage = s->usage };
 
+	snprintf(index, sizeof(index), "%u", s->starts);
 	status_text(s->wait_status, result.status, sizeof(result.status));
 	result.output_len = result.output_total = read_end(s->log, text, sizeof(text));
 	result.output = text;

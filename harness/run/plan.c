@@ -200,6 +200,8 @@ static void skip_impossible(struct plan *plan)
 			cell->skip = xasprintf("%s needs a storage profile that is a device without a file system "
 					       "({ where: null_blk, fs: raw })",
 					       cell->workload->type->name);
+		if (!cell->skip && cell->workload->type->unfit)
+			cell->skip = cell->workload->type->unfit(cell->workload->params, cell->storage);
 		if (!cell->skip && cell->storage)
 			cell->skip = storage_why(plan, cell, lacking);
 	}

@@ -493,7 +493,7 @@ static void a_service(void **state)
 	char text[64];
 
 	put(f, "bin/server",
-	    "#!/bin/sh\ntrap 'echo stopping; exit 0' TERM\necho up\n: > \"$(dirname $0)/ready\"\n"
+	    "#!/bin/sh\nr=\"$(dirname $0)/ready\"\ntrap 'rm $r; echo stopping; exit 0' TERM\necho up\n: > $r\n"
 	    "while :; do sleep 0.05; done\n",
 	    0755);
 	put(f, "bin/asks", "#!/bin/sh\nexec test -e \"$(dirname $0)/ready\"\n", 0755);
@@ -509,6 +509,18 @@ static void a_service(void **state)
 	assert_true(record_nth(f, WIRE_ARTIFACT, 1, &r));
 	assert_fields(&r, "note|0|5|kept\n");
 	assert_false(record_nth(f, WIRE_ARTIFACT, 2, &r));
+	/* one of its name again: the log goes on, the record is another */
+	run(f, "job\t1\nservice\tserver\t15\t5\t/bin/server\nready\tserver\t20\tcommand\t/bin/asks\nstop\tserver\n"
+	       "service\tserver\t15\t5\t/bin/server\nready\tserver\t20\tcommand\t/bin/asks\nstop\tserver\n");
+	assert_end(f, "ok", "");
+	assert_true(record_nth(f, WIRE_EXEC, 1, &r));
+	assert_string_equal(wire_text(&r, 2, text, sizeof(text)), "1");
+	assert_true(record_nth(f, WIRE_ARTIFACT, 0, &r));
+	assert_fields(&r, "server.log|0|24|up\nstopping\nup\nstopping\n");
+	assert_false(record_nth(f, WIRE_ARTIFACT, 1, &r));
+	/* but not while it is up */
+	run(f, "job\t1\nservice\tserver\t15\t5\t/bin/server\nservice\tserver\t15\t5\t/bin/server\n");
+	assert_end(f, "agent-failed", "there is a service server already");
 	/* a JVM's way to say that it was SIGTERM */
 	put(f, "bin/server",
 	    "#!/bin/sh\ntrap 'exit 143' TERM\n: > \"$(dirname $0)/ready\"\nwhile :; do sleep 0.05; done\n", 0755);

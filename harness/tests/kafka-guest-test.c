@@ -58,6 +58,8 @@ static void runs_twice_the_same(void **state)
 	assert_true(measured(&m, "produce.operations") == 1000);
 	assert_true(measured(&m, "consume_cold.disk.storage.read_per_record") > 500);
 	assert_true(measured(&m, "cold_start.cache.log.resident") < measured(&m, "consume_cold.cache.log.resident"));
+	/* of the broker that served them, not of the one that was stopped */
+	assert_true(measured(&m, "consume_cold.insns_in.kafka_per_record") > 1000);
 	/* a page of the guest's at least for each index that was written, in mappings of 10 MiB */
 	assert_true(measured(&m, "produce.cache.index.resident") >= 65536);
 	assert_true(measured(&m, "produce.maps.bytes") >= measured(&m, "produce.maps") * (9 << 20));
@@ -79,8 +81,16 @@ static void failures_have_its_log(void **state)
 		  "service kafka ended by itself: exit 1:", "Unable to use shared archive." },
 		{ "bad-setting", SMALL ", settings: [log.flush.interval.messages=0]", "",
 		  "service kafka ended by itself: exit 1", "log.flush.interval.messages" },
+		{ "no-reserve", SMALL ", large_pages: true", "", "the JVM: UseLargePages disabled",
+		  "Kafka Server started" },
 		{ "too-small", SMALL, "limit: [40MiB]\n", "(the OOM killer: its cgroup's memory.max is", NULL },
-		{ "full-disk", "records: 80000, " PLAIN,
+		/* two voters are a majority of two, and the other is not there */
+		{ "no-quorum",
+		  SMALL ", settings: ['controller.quorum.voters=1@127.0.0.1:9093,2@127.0.0.1:9094', "
+			"server.max.startup.time.ms=3000]",
+		  "", "service kafka ended by itself: exit 1", "TimeoutException" },
+		/* large ones: a disk is full after few */
+		{ "full-disk", "records: 120, record_size: 512K, " PLAIN,
 		  "storages: { e: { where: null_blk, fs: ext4, size: 48MiB } }\n", "No space left on device",
 		  "No space left on device" },
 		/* the producer gives up on what is not acknowledged in 2 ms, and exits with 0 */

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
+#include "tests/pipeline.h"
 #include "tests/workload.h"
 #include "workloads/kafka/kafka.h"
 
@@ -63,6 +65,7 @@ static void steps_are_what_was_asked(void **state)
 		"batch: 1K, linger_ms: 0, partitions: 200, topics: 2, segment: 16M, index: 4K, heap: 512M, gc: serial, "
 		"thp: on, code_cache: 64M, jvm: [-XX:+AlwaysPreTouch], producer: [buffer.memory=1000000], "
 		"settings: [num.io.threads=3]");
+	const char *cold;
 
 	(void)state;
 	assert_int_equal(occurrences(plain, "\nexec\tproduce\twarmup\t"), 1);
@@ -78,10 +81,10 @@ static void steps_are_what_was_asked(void **state)
 	/* a warm-up and a sample of one topic, a sample of the other; the same of both consumers, but no cold warm-up */
 	assert_int_equal(occurrences(more, "--topic\tt0\t--num-records\t70\t--record-size\t100\t"), 2);
 	assert_int_equal(occurrences(more, "--topic\tt1\t--num-records\t70\t"), 1);
-	assert_int_equal(
-		occurrences(more,
-			    "\tacks=all\tcompression.type=lz4\tbatch.size=1024\tlinger.ms=0\tbuffer.memory=1000000\n"),
-		3);
+	assert_int_equal(occurrences(more,
+				     "\tacks=all\tcompression.type=lz4\tbatch.size=1024\tlinger.ms=0\t"
+				     "metrics.jmx.exclude=.*\tenable.metrics.push=false\tbuffer.memory=1000000\n"),
+			 3);
 	assert_int_equal(occurrences(more, "\nexec\tconsume\twarmup\t"), 1);
 	assert_int_equal(occurrences(more, "\nexec\tconsume\tsample\t"), 2);
 	assert_int_equal(occurrences(more, "\nexec\tconsume_cold\twarmup\t"), 0);
@@ -90,17 +93,25 @@ static void steps_are_what_was_asked(void **state)
 	assert_int_equal(occurrences(more, "\t60\t200\tt0\tt1\n"), 3);
 	/* the broker is down before the page cache goes, and another reads */
 	assert_true(strstr(more, "\nstop\tkafka\n") < strstr(more, "\t--cold\t"));
-	assert_true(strstr(more, "\t--cold\t") < strstr(more, "\nservice\tkafka-cold-0\t"));
-	assert_true(strstr(more, "\nservice\tkafka-cold-0\t") < strstr(more, "\nexec\tconsume_cold\tsample\t0\t"));
-	assert_non_null(strstr(more, "\nstop\tkafka-cold-0\n"));
-	assert_true(text_ends(more, "stop\tkafka-cold-1\n"));
+	cold = strstr(more, "\t--cold\t");
+	cold = strstr(cold, "\nservice\tkafka\t");
+	assert_non_null(cold);
+	assert_true(cold < strstr(more, "\nexec\tconsume_cold\tsample\t0\t"));
+	/* all by one name, so that its share of the processor is found by it */
+	assert_int_equal(occurrences(more, "\nservice\tkafka\t"), 3);
+	assert_int_equal(occurrences(more, "\nstop\tkafka\n"), 3);
+	assert_int_equal(occurrences(more, "\nwatch\t/sys/fs/cgroup/kafka/cpu.stat\tusage_usec\n"), 1);
+	assert_true(text_ends(more, "stop\tkafka\n"));
+	/* large pages that were not to be had are no quiet loss */
+	assert_int_equal(occurrences(more, " disabled'*) echo "), 1);
+	assert_int_equal(occurrences(plain, " disabled'*) echo "), 0);
 	/* what a user sets comes behind the workload's, so it counts */
 	assert_non_null(strstr(more, "\t-XX:+UseSerialGC\t-Xms524288k\t-Xmx524288k\t-XX:+UseTransparentHugePages\t"
 				     "-XX:ReservedCodeCacheSize=65536k\t"));
 	assert_int_equal(occurrences(more, "\t-XX:+AlwaysPreTouch\t-cp\t"), 3);
 	assert_int_equal(
 		occurrences(more, "\t--override\tlog.segment.bytes=16777216\t--override\tlog.index.size.max.bytes=4096"
-				  "\t--override\tnum.io.threads=3\nwatch\t"),
+				  "\t--override\tnum.io.threads=3\n"),
 		3);
 }
 
@@ -128,6 +139,33 @@ static void archives_are_prepared_and_insisted_on(void **state)
 	assert_int_equal(occurrences(job, "\t-Xshare:on\t-XX:SharedArchiveFile=/var/lib/kafka/producer.jsa"), 3);
 	assert_int_equal(occurrences(job, "\t-Xshare:on\t-XX:SharedArchiveFile=/var/lib/kafka/consumer.jsa"), 3);
 	assert_null(strstr(without, "-Xshare"));
+}
+
+/* What is in a tmpfs stays in memory, so nothing of it is measured as cold. */
+static void cold_needs_a_disk(void **state)
+{
+	static const char text[] =
+		"matrix: m\nkernels: { k: { image: Image } }\n"
+		"storages: { mem: { where: tmpfs }, ext4: { where: null_blk, fs: ext4, size: 256MiB } }\n"
+		"workloads: { hot: { kafka: {} }, cold: { kafka: { tests: [produce, consume_cold] } } }\n";
+	static const char alone[] = "matrix: m\nkernels: { k: { image: Image } }\n"
+				    "workloads: { cold: { kafka: { tests: [produce, consume_cold] } } }\n";
+	char *dir = scratch_make();
+	_cleanup_free_ char *cache = path_join(dir, "cache"), *m = scratch_write(dir, "m.yaml", text, strlen(text)),
+			    *n = scratch_write(dir, "n.yaml", alone, strlen(alone)), *listed = NULL, *none = NULL;
+
+	(void)state;
+	setenv("GRANULE_CACHE", cache, 1);
+	free(scratch_image(dir, "Image", 65536));
+	GRANULE(&listed, "list", m);
+	assert_non_null(strstr(
+		listed, ".cold.mem  skipped: consume_cold needs a storage profile with a file system on a disk"));
+	assert_null(strstr(listed, ".cold.ext4  skipped: consume_cold"));
+	assert_null(strstr(listed, ".hot.mem  skipped: consume_cold"));
+	GRANULE(&none, "list", n);
+	assert_non_null(strstr(none, ".cold  skipped: consume_cold needs a storage profile"));
+	unsetenv("GRANULE_CACHE");
+	scratch_remove(dir);
 }
 
 static void samples_are_measured(void **state)
@@ -205,14 +243,33 @@ static void boots_are_measured(void **state)
 	measures_free(&m);
 }
 
+/* What a log says of why a broker ended, if it does. */
+static void causes_are_told(void **state)
+{
+	struct artifact_list list = { 0 };
+	_cleanup_free_ char *none = NULL, *full = NULL;
+
+	(void)state;
+	assert_null(kafka_trouble(&list));
+	add_artifact(&list, "kafka.log", "1 [main] INFO up\n");
+	none = kafka_trouble(&list);
+	assert_null(none);
+	text_add(&list.v[0].data, "java.io.IOException: No space left on device\n9 FATAL Shutdown broker\n");
+	full = kafka_trouble(&list);
+	assert_string_equal(full, "its log: java.io.IOException: No space left on device");
+	artifacts_free(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_parameters),
 		cmocka_unit_test(steps_are_what_was_asked),
 		cmocka_unit_test(archives_are_prepared_and_insisted_on),
+		cmocka_unit_test(cold_needs_a_disk),
 		cmocka_unit_test(samples_are_measured),
 		cmocka_unit_test(boots_are_measured),
+		cmocka_unit_test(causes_are_told),
 	};
 
 	return cmocka_run_group_tests_name("kafka", tests, NULL, NULL);

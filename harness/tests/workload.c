@@ -144,12 +144,12 @@ char *guest_run_text(const struct workload_fixture *f, const char *name, const c
 char *guest_run_one(const struct workload_fixture *f, const char *name, const char *options, const char *more,
 		    int want_rc, unsigned int seconds)
 {
-	_cleanup_free_ char *text =
-		xasprintf("matrix: m\nguest: { memory: 3GiB, accel: simulated, timeout: %u }\n"
-			  "kernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, config: full } }\n"
-			  "workloads: { w: { %s: { %s } } }\n"
-			  "trials: { seeds: 1, warmups: 0, samples: 1 }\n%s",
-			  seconds, f->workload, options, more);
+	_cleanup_free_ char *text = xasprintf("matrix: m\nguest: { memory: 3GiB, accel: simulated, timeout: %u }\n"
+					      "kernels: { k: { source: linux-source-6.12, suite: trixie, pages: 64K, "
+					      "config: full, append: kpti=off } }\n"
+					      "workloads: { w: { %s: { %s } } }\n"
+					      "trials: { seeds: 1, warmups: 0, samples: 1 }\n%s",
+					      seconds, f->workload, options, more);
 
 	return guest_run_text(f, name, text, want_rc, seconds);
 }

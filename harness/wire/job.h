@@ -90,7 +90,8 @@
  *   service NAME SIGNAL STOP_S ARGV...  start a program that goes on, in the cgroup NAME. Its output goes to its log,
  *                                       an artifact called NAME.log. One that ends without being told to ends the job
  *                                       with workload-failed and the line of its log that says why, else the last one. What is not stopped by then
- *                                       is at the end of the job
+ *                                       is at the end of the job. One of a NAME that was stopped may follow it: its log
+ *                                       goes on, its cgroup is a new one, and INDEX of its record is how many were before
  *   ready   NAME TIMEOUT_S socket PATH|port NUMBER|command ARGV...
  *                                       wait until something listens at a socket of the root or a TCP port, or the
  *                                       command, run again and again in the cgroup "ready", exits with 0

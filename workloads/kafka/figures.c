@@ -9,6 +9,7 @@
 #include "workloads/kafka/printed.h"
 
 #define LOOK_SUFFIX ".look"
+#define BROKER_LOG "kafka.log"
 #define MS 1.0 /* the tools' clock */
 #define NS_PER_MS 1e6
 #define MIB (1024.0 * 1024.0)
@@ -323,4 +324,22 @@ int kafka_brought(const struct measure_context *context, const struct artifact_l
 	}
 	add_jvm(&broker, artifacts);
 	return 0;
+}
+
+/* The broker's last words are that all its folders failed, or that it shuts down; this is why. */
+char *kafka_trouble(const struct artifact_list *artifacts)
+{
+	static const char *const causes[] = { "No space left on device", "java.lang.OutOfMemoryError",
+					      "Input/output error", "Read-only file system" };
+	const char *log = text_of(artifacts, BROKER_LOG);
+
+	for (size_t i = 0; log && i < ARRAY_SIZE(causes); i++) {
+		const char *at = strstr(log, causes[i]), *line = at;
+
+		while (line && line > log && line[-1] != '\n')
+			line--;
+		if (line)
+			return xasprintf("its log: %.*s", (int)strcspn(line, "\n"), line);
+	}
+	return NULL;
 }

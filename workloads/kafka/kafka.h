@@ -29,5 +29,7 @@ int kafka_measure(const struct measure_context *context, const char *phase, cons
  * pagesize.log, the archive from cds.log. */
 int kafka_brought(const struct measure_context *context, const struct artifact_list *artifacts,
 		  struct measures *measures, struct err *err);
+/* Why a broker that ended did, where its log knows more than its last line; owned by the caller. */
+char *kafka_trouble(const struct artifact_list *artifacts);
 
 #endif

@@ -232,6 +232,16 @@ static char *kafka_check(const void *params, const char **ret_key)
 	return NULL;
 }
 
+/* A tmpfs is its page cache. */
+static char *kafka_unfit(const void *params, const struct storage_profile *storage)
+{
+	if (!has_test(params, KAFKA_CONSUME_COLD) || (storage && storage->where > WHERE_TMPFS))
+		return NULL;
+	return xstrdup(
+		"consume_cold needs a storage profile with a file system on a disk ({ where: null_blk, fs: ext4 }), "
+		"for what lies in a tmpfs cannot be cold");
+}
+
 static void kafka_programs(const void *params, struct programs *programs)
 {
 	(void)params;
@@ -264,6 +274,13 @@ static const char *const properties[] = {
 	"log.cleaner.enable=false",
 	"auto.create.topics.enable=false",
 	"group.initial.rebalance.delay.ms=0",
+	"group.coordinator.rebalance.protocols=classic",
+	"group.coordinator.threads=1",
+	"share.coordinator.threads=1",
+	/* nobody reads them: ten MBeans a partition */
+	"metrics.jmx.exclude=.*",
+	/* nobody else writes meanwhile: what is to be written to the metadata is, not 25 ms later */
+	"controller.quorum.append.linger.ms=0",
 };
 
 static void add_prepare(struct text *job, unsigned int *index, const char *words)
@@ -277,7 +294,9 @@ static void add_java(struct text *job, const char *level, int jit)
 	text_add(job,
 		 "\t" JAVA "%s\t-XX:-UsePerfData\t-Dorg.slf4j.simpleLogger.defaultLogLevel=%s"
 		 "\t-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn"
-		 "\t-Dorg.slf4j.simpleLogger.showDateTime=true\t-Dlog4j2.StatusLogger.level=OFF",
+		 "\t-Dorg.slf4j.simpleLogger.showDateTime=true\t-Dlog4j2.StatusLogger.level=OFF"
+		 "\t-Dslf4j.provider=org.slf4j.simple.SimpleServiceProvider\t-Dslf4j.internal.verbosity=WARN"
+		 "\t-Xlog:jfr=off",
 		 jit == C1 ? "\t-XX:TieredStopAtLevel=1" : "", level);
 }
 
@@ -322,22 +341,20 @@ static void add_data(struct text *job, unsigned int *index)
 /* ---- The broker */
 
 /* It listens before it can do anything, so it is asked for topics. */
-static void add_ready(const char *service, uint64_t topics, uint64_t partitions, struct text *job)
+static void add_ready(uint64_t topics, uint64_t partitions, struct text *job)
 {
 	text_add(job,
-		 "as\t-\nready\t%s\t" READY_TIMEOUT_S "\tport\t" PORT "\nready\t%s\t" READY_TIMEOUT_S "\tcommand\t" ASK
-		 "\t" PORT "\t60\t%" PRIu64,
-		 service, service, partitions);
+		 "as\t-\nready\t" BROKER "\t" READY_TIMEOUT_S "\tport\t" PORT "\nready\t" BROKER "\t" READY_TIMEOUT_S
+		 "\tcommand\t" ASK "\t" PORT "\t60\t%" PRIu64,
+		 partitions);
 	for (uint64_t i = 0; i < topics; i++)
 		text_add(job, "\tt%" PRIu64, i);
 	text_add(job, "\nas\t" BROKER "\n");
 }
 
-static void add_broker(const struct kafka_params *p, const char *service, struct text *job)
+static void add_broker(const struct kafka_params *p, bool first, struct text *job)
 {
-	const bool first = !strcmp(service, BROKER);
-
-	text_add(job, "service\t%s\t" TERM "\t%d", service, STOP_S);
+	text_add(job, "service\t" BROKER "\t" TERM "\t%d", STOP_S);
 	add_java(job, "info", p->jit);
 	if (p->cds)
 		add_archive(job, USE_ARCHIVE, "broker");
@@ -361,9 +378,20 @@ static void add_broker(const struct kafka_params *p, const char *service, struct
 		 p->segment_bytes, p->index_bytes);
 	for (size_t i = 0; i < p->settings.n; i++)
 		text_add(job, "\t--override\t%s", p->settings.v[i]);
+	text_add(job, "\n");
 	/* what it takes of the processor is told apart from the tool's */
-	text_add(job, "\nwatch\t" CGROUPS "%s/cpu.stat\tusage_usec\n", service);
-	add_ready(service, p->topics, p->partitions, job);
+	if (first)
+		text_add(job, "watch\t" CGROUPS BROKER "/cpu.stat\tusage_usec\n");
+	add_ready(p->topics, p->partitions, job);
+}
+
+/* A JVM that gets no large pages goes on without, and says so here. */
+static void add_large(const struct kafka_params *p, unsigned int *index, struct text *job)
+{
+	if (p->thp || p->large_pages)
+		add_prepare(job, index,
+			    "/usr/bin/bash\t-c\twhile read -r l; do case $l in *Use*Pages' disabled'*) echo \"the JVM: "
+			    "${l##*] }\"; exit 1; esac; done <" RUN "/pagesize.log");
 }
 
 /* ---- The tools */
@@ -395,7 +423,8 @@ static void add_tool(const struct kafka_params *p, enum kafka_test test, uint64_
 			 "\torg.apache.kafka.tools.ProducerPerformance\t--topic\tt%" PRIu64 "\t--num-records\t%" PRIu64
 			 "\t--record-size\t%" PRIu64
 			 "\t--throughput\t-1\t--producer-props\tbootstrap.servers=127.0.0.1:" PORT
-			 "\tacks=%s\tcompression.type=%s\tbatch.size=%" PRIu64 "\tlinger.ms=%" PRIu64,
+			 "\tacks=%s\tcompression.type=%s\tbatch.size=%" PRIu64 "\tlinger.ms=%" PRIu64
+			 "\tmetrics.jmx.exclude=.*\tenable.metrics.push=false",
 			 topic, records, p->record_bytes, acks[p->acks], compressions[p->compression], p->batch_bytes,
 			 p->linger_ms);
 	else
@@ -447,7 +476,7 @@ static void kafka_prepare_cds(const void *params, const struct preparing *prepar
 	add_java(job, "info", C1);
 	add_archive(job, MAKE_ARCHIVE, "broker");
 	text_add(job, "\t-cp\t" JARS "\tkafka.Kafka\t" PROPERTIES "\n");
-	add_ready(BROKER, 1, 1, job);
+	add_ready(1, 1, job);
 	for (int test = KAFKA_PRODUCE; test <= KAFKA_CONSUME; test++) {
 		_cleanup_(text_free) struct text share = { 0 };
 
@@ -468,10 +497,10 @@ static const struct preparation kafka_preparations[] = {
 
 /* ---- Looking */
 
-static void add_look(struct text *job, unsigned int *index, const char *name, const char *service)
+static void add_look(struct text *job, unsigned int *index, const char *name)
 {
-	_cleanup_free_ char *words = xasprintf(LOOK "\t" JOB_ROOT_DIR RUN "/%s.look\t" JOB_ROOT_DIR LOGS "%s%s", name,
-					       service ? "\t" CGROUPS : "", service ? service : "");
+	_cleanup_free_ char *words =
+		xasprintf(LOOK "\t" JOB_ROOT_DIR RUN "/%s.look\t" JOB_ROOT_DIR LOGS "\t" CGROUPS BROKER, name);
 
 	text_add(job, "as\t-\n");
 	add_prepare(job, index, words);
@@ -486,29 +515,28 @@ static void add_warm(const struct kafka_params *p, const struct trials *trials, 
 	for (uint64_t i = 0; i < trials->samples; i++)
 		add_exec(p, test, "sample", i, job);
 	text_add(job, "inspect\t%s\t" BROKER "\n", kafka_tests[test]);
-	add_look(job, index, kafka_tests[test], BROKER);
+	add_look(job, index, kafka_tests[test]);
 }
 
-/* Each sample has a broker that has just started, above a page cache that has nothing of its files. */
+/* Each sample has a broker that has just started, above a file system that has just been mounted. */
 static void add_cold(const struct kafka_params *p, const struct trials *trials, unsigned int *index, struct text *job)
 {
 	for (uint64_t i = 0; i < trials->samples; i++) {
-		_cleanup_free_ char *service = xasprintf(BROKER "-cold-%" PRIu64, i);
 		const bool last = i + 1 == trials->samples;
 
 		text_add(job, "as\t-\n");
 		add_prepare(job, index, LOOK "\t--cold\t" JOB_ROOT_DIR LOGS);
 		text_add(job, "as\t" BROKER "\n");
-		add_broker(p, service, job);
+		add_broker(p, false, job);
 		/* what the start itself has brought into the page cache */
 		if (last)
-			add_look(job, index, "cold_start", service);
+			add_look(job, index, "cold_start");
 		add_exec(p, KAFKA_CONSUME_COLD, "sample", i, job);
 		if (last) {
-			text_add(job, "inspect\t%s\t%s\n", kafka_tests[KAFKA_CONSUME_COLD], service);
-			add_look(job, index, kafka_tests[KAFKA_CONSUME_COLD], service);
+			text_add(job, "inspect\t%s\t" BROKER "\n", kafka_tests[KAFKA_CONSUME_COLD]);
+			add_look(job, index, kafka_tests[KAFKA_CONSUME_COLD]);
 		}
-		text_add(job, "stop\t%s\n", service);
+		text_add(job, "stop\t" BROKER "\n");
 	}
 }
 
@@ -522,8 +550,9 @@ static void kafka_steps(const void *params, const struct trials *trials, uint64_
 	add_folder(job, &index, RUN);
 	for (size_t i = 0; i < ARRAY_SIZE(logs); i++)
 		text_add(job, "artifact\t%s.log\t" JOB_ROOT_DIR RUN "/%s.log\n", logs[i], logs[i]);
-	add_broker(p, BROKER, job);
-	add_look(job, &index, "started", BROKER);
+	add_broker(p, true, job);
+	add_large(p, &index, job);
+	add_look(job, &index, "started");
 	add_warm(p, trials, KAFKA_PRODUCE, &index, job);
 	if (has_test(p, KAFKA_CONSUME))
 		add_warm(p, trials, KAFKA_CONSUME, &index, job);
@@ -547,6 +576,7 @@ const struct workload this_workload = {
 	.options = kafka_options,
 	.params_size = sizeof(struct kafka_params),
 	.check = kafka_check,
+	.unfit = kafka_unfit,
 	.programs = kafka_programs,
 	.operation = "record",
 	.rootfs = WORKLOAD_NAME,
@@ -555,6 +585,7 @@ const struct workload this_workload = {
 	.work_bytes = kafka_work_bytes,
 	.measure = kafka_measure,
 	.brought = kafka_brought,
+	.trouble = kafka_trouble,
 	.metrics = kafka_metrics,
 	.primary = { "insns_per_record", "ns_per_record", "cache.index.resident", "process.pss", "stacks.per_thread" },
 };

@@ -197,27 +197,38 @@ static bool create(unsigned int port, int32_t partitions, char *const topics[], 
 	return done;
 }
 
-/* Where do all partitions end? Only a broker that leads one, and has its log, says so; metadata name it sooner. */
-static bool led(unsigned int port, int32_t partitions, char *const topics[], int n)
+struct wanted {
+	int32_t partitions;
+	char *const *topics;
+	int n;
+	int64_t missing; /* the first partition that was not led when last asked, counted over all topics */
+};
+
+/* Where do the partitions from @first on, @count of them, end? Only a broker that leads one, and has its log, says so; metadata name
+ * it sooner. */
+static bool led(unsigned int port, struct wanted *w, int64_t first, int64_t count)
 {
 	struct buffer body = { 0 };
 	struct answer a;
 	unsigned char *bytes;
-	int32_t there = 0;
+	int64_t there = 0, missing = INT64_MAX;
+	int32_t topics = (int32_t)((first + count - 1) / w->partitions - first / w->partitions + 1);
 	int last = 0;
 
 	put32(&body, -1);  /* no replica */
 	put(&body, "", 1); /* uncommitted too */
-	put32(&body, n);
-	for (int i = 0; i < n; i++) {
-		put_string(&body, topics[i]);
-		put32(&body, partitions);
-		for (int32_t p = 0; p < partitions; p++) {
-			put32(&body, p);
-			put32(&body, -1); /* any epoch */
-			put32(&body, -1); /* 64 bits: the end */
-			put32(&body, -1);
+	put32(&body, topics);
+	for (int64_t p = first; p < first + count; p++) {
+		const int64_t number = p % w->partitions, left = first + count - p;
+
+		if (p == first || !number) {
+			put_string(&body, w->topics[p / w->partitions]);
+			put32(&body, left < w->partitions - number ? left : w->partitions - number);
 		}
+		put32(&body, number);
+		put32(&body, -1); /* any epoch */
+		put32(&body, -1); /* 64 bits: the end */
+		put32(&body, -1);
 	}
 	bytes = call(port, KEY_LIST_OFFSETS, &body, &a);
 	free(body.bytes);
@@ -225,21 +236,34 @@ static bool led(unsigned int port, int32_t partitions, char *const topics[], int
 		return false;
 	take32(&a); /* throttled for */
 	for (int32_t left = take32(&a); left > 0 && !a.bad; left--) {
-		take_string(&a, NULL, 0);
-		for (int32_t p = take32(&a); p > 0 && !a.bad; p--) {
-			int error;
+		char name[256];
+		int topic = 0;
 
-			take32(&a); /* its number */
-			error = take16(&a);
+		take_string(&a, name, sizeof(name));
+		while (topic < w->n - 1 && strcmp(w->topics[topic], name) != 0)
+			topic++;
+		for (int32_t p = take32(&a); p > 0 && !a.bad; p--) {
+			const int64_t at = (int64_t)topic * w->partitions + take32(&a);
+			const int error = take16(&a);
+
 			take(&a, 8 + 8 + 4); /* a time, the end, an epoch */
 			there += !error && !a.bad;
 			last = error ? error : last;
+			missing = error && at < missing ? at : missing;
 		}
 	}
 	free(bytes);
-	snprintf(why, sizeof(why), "it leads %d of %lld partitions; error %d", (int)there, (long long)partitions * n,
-		 last);
-	return !a.bad && there == (int64_t)partitions * n;
+	snprintf(why, sizeof(why), "it leads %lld of %lld partitions that it was asked for; error %d", (long long)there,
+		 (long long)count, last);
+	if (missing < (int64_t)w->partitions * w->n)
+		w->missing = missing;
+	return !a.bad && there == count;
+}
+
+/* Until one that was missing is there the rest need not be asked for: each that is not costs the broker an exception. */
+static bool all_led(unsigned int port, struct wanted *w)
+{
+	return led(port, w, w->missing, 1) && led(port, w, 0, (int64_t)w->partitions * w->n);
 }
 
 static uint64_t now_ns(void)
@@ -253,8 +277,8 @@ static uint64_t now_ns(void)
 int main(int argc, char **argv)
 {
 	const struct timespec pause = { 0, RETRY_NS };
+	struct wanted wanted = { 0 };
 	unsigned int port;
-	int32_t partitions;
 	uint64_t deadline;
 	bool created = false;
 
@@ -264,11 +288,11 @@ int main(int argc, char **argv)
 	}
 	port = (unsigned int)strtoul(argv[1], NULL, 10);
 	deadline = now_ns() + strtoull(argv[2], NULL, 10) * UINT64_C(1000000000);
-	partitions = (int32_t)strtol(argv[3], NULL, 10);
+	wanted = (struct wanted){ (int32_t)strtol(argv[3], NULL, 10), argv + 4, argc - 4, 0 };
 	for (;;) {
 		errno = 0;
-		created = created || create(port, partitions, argv + 4, argc - 4);
-		if (created && led(port, partitions, argv + 4, argc - 4))
+		created = created || create(port, wanted.partitions, argv + 4, argc - 4);
+		if (created && all_led(port, &wanted))
 			return 0;
 		if (now_ns() >= deadline)
 			break;

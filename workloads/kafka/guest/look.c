@@ -8,8 +8,9 @@
  *       stack SIZE RSS          the mapping that a thread's stack pointer points into (/proc/PID/task/TID/syscall); those of
  *                               threads that run, or of a first thread, are left out
  *       process THREADS         one
- *   look --cold DIR         sync, drop clean caches, and look again: exit 1, with the names, where anything of a regular
- *                           file under DIR is still resident */
+ *   look --cold DIR         sync, unmount the file system that DIR is on wherever it is mounted and mount it again, drop clean
+ *                           caches, and look: exit 1 where that is no disk's, where it is busy, and, with the names, where
+ *                           anything of a regular file under DIR is still resident */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,6 +34,7 @@
 #define DEPTH 16
 #define CHUNK (UINT64_C(64) << 20) /* of a file that is looked at with one mincore() */
 #define THREADS_MAX 4096
+#define MOUNTS_MAX 16
 
 static FILE *out;
 static const char *dir;
@@ -226,19 +229,126 @@ static int look_at_cgroup(const char *cgroup)
 	return 0;
 }
 
+/* A line of /proc/self/mountinfo (Documentation/filesystems/proc.rst). */
+struct mounted {
+	char device[32], root[256], at[512], options[256], type[32], source[256], super[512];
+};
+
+/* What lies on the file system that DIR is on, in the order of its mounting: two mounts of one have one device number. */
+static size_t find_mounts(struct mounted *found, size_t max)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char line[4096], device[32] = "";
+	struct mounted m;
+	size_t n = 0;
+
+	/* the longest mount point that DIR begins with, then all with its device */
+	for (size_t longest = 0, pass = 0; f && pass < 2; pass++, rewind(f))
+		while (fgets(line, sizeof(line), f)) {
+			const char *rest = strstr(line, " - ");
+			size_t len;
+
+			if (!rest ||
+			    sscanf(line, "%*d %*d %31s %255s %511s %255s", m.device, m.root, m.at, m.options) != 4 ||
+			    sscanf(rest, " - %31s %255s %511s", m.type, m.source, m.super) != 3)
+				continue;
+			len = strlen(m.at);
+			if (pass == 1 && strcmp(m.device, device) == 0 && n < max)
+				found[n++] = m;
+			if (pass == 0 && len >= longest && strncmp(dir, m.at, len) == 0 &&
+			    (dir[len] == '/' || !dir[len] || m.at[len - 1] == '/')) {
+				longest = len;
+				strcpy(device, m.device);
+			}
+		}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* The flags among @options ("rw,nosuid,relatime"), by name; @ret_rest: what is none, for the file system, may be NULL. */
+static unsigned long flags_of(char *options, char *ret_rest)
+{
+	static const struct {
+		const char *name;
+		unsigned long flag;
+	} flags[] = {
+		{ "rw", 0 },
+		{ "ro", MS_RDONLY },
+		{ "nosuid", MS_NOSUID },
+		{ "nodev", MS_NODEV },
+		{ "noexec", MS_NOEXEC },
+		{ "noatime", MS_NOATIME },
+		{ "nodiratime", MS_NODIRATIME },
+		{ "relatime", MS_RELATIME },
+		{ "sync", MS_SYNCHRONOUS },
+		{ "dirsync", MS_DIRSYNC },
+		{ "lazytime", MS_LAZYTIME },
+	};
+	unsigned long sum = 0;
+	char *save = NULL;
+
+	for (char *word = strtok_r(options, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+		size_t i = 0, n = sizeof(flags) / sizeof(flags[0]);
+
+		while (i < n && strcmp(flags[i].name, word) != 0)
+			i++;
+		if (i < n)
+			sum |= flags[i].flag;
+		else if (ret_rest)
+			sprintf(ret_rest + strlen(ret_rest), "%s%s", *ret_rest ? "," : "", word);
+	}
+	return sum;
+}
+
+static int failed(const char *what, const char *name)
+{
+	fprintf(stderr, "%s %s: %s\n", what, name, strerror(errno));
+	return -1;
+}
+
+/* A file system's own caches go with it, and what it had delayed is written. */
+static int remount(void)
+{
+	static struct mounted mounts[MOUNTS_MAX];
+	size_t n = find_mounts(mounts, MOUNTS_MAX);
+
+	if (!n || mounts[0].source[0] != '/') {
+		fprintf(stderr, "%s is on no disk (%s), so nothing of it can be cold\n", dir,
+			n ? mounts[0].type : "nothing");
+		return -1;
+	}
+	for (size_t i = n; i-- > 0;)
+		if (umount2(mounts[i].at, 0) < 0)
+			return failed("cannot unmount", mounts[i].at);
+	for (size_t i = 0; i < n; i++) {
+		struct mounted *m = &mounts[i];
+		char rest[sizeof(m->super)] = "", whole[sizeof(m->at) + sizeof(m->root)];
+		unsigned long flags = flags_of(m->options, NULL);
+
+		snprintf(whole, sizeof(whole), "%s%s", mounts[0].at, strcmp(m->root, "/") ? m->root : "");
+		if (i == 0 ? mount(m->source, m->at, m->type, flags | flags_of(m->super, rest), rest) < 0
+			   : mount(whole, m->at, NULL, MS_BIND, NULL) < 0)
+			return failed("cannot mount again", m->at);
+	}
+	return 0;
+}
+
 static int make_cold(void)
 {
 	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
 
 	sync();
+	if (remount() < 0)
+		return 1;
 	if (fd < 0 || write(fd, "3", 1) != 1) {
-		fprintf(stderr, "/proc/sys/vm/drop_caches: %s\n", strerror(errno));
+		failed("cannot write", "/proc/sys/vm/drop_caches");
 		return 1;
 	}
 	close(fd);
 	cold = true;
 	if (nftw(dir, see, DEPTH, FTW_PHYS) < 0) {
-		fprintf(stderr, "%s: %s\n", dir, strerror(errno));
+		failed("cannot walk", dir);
 		return 1;
 	}
 	return warm ? 1 : 0;
