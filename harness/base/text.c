@@ -185,6 +185,13 @@ bool ends_with(const char *s, const char *suffix)
 	return ls >= lx && !strcmp(s + ls - lx, suffix);
 }
 
+const char *line_begin(const char *text, const char *at)
+{
+	while (at > text && at[-1] != '\n')
+		at--;
+	return at;
+}
+
 bool label_valid(const char *s)
 {
 	size_t n = 0;

@@ -34,6 +34,8 @@ bool glob_match(const char *pattern, const char *s);
 bool text_equal(const char *a, const char *b);
 bool starts_with(const char *s, const char *prefix);
 bool ends_with(const char *s, const char *suffix);
+/* Where the line begins that @at, a place in @text, is in. */
+const char *line_begin(const char *text, const char *at);
 /* [A-Za-z0-9][A-Za-z0-9_-]*, at most 64: what a label may be, and so a part of a path. */
 bool label_valid(const char *s);
 

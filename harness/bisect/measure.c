@@ -171,10 +171,8 @@ static char *first_line(const char *text)
 static char *build_reason(const char *text)
 {
 	_cleanup_free_ char *first = first_line(text), *error = NULL;
-	const char *at = strstr(text + strlen(first), "error:"), *line = at;
+	const char *at = strstr(text + strlen(first), "error:"), *line = at ? line_begin(text, at) : NULL;
 
-	while (line && line > text && line[-1] != '\n')
-		line--;
 	error = line ? first_line(line + strspn(line, " ")) : NULL;
 	return error ? xasprintf("%s: %s", first, error) : steal_ptr(first);
 }

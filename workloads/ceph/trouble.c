@@ -28,11 +28,9 @@ static const char *const logs[] = { "osd.log",	   "mon.log",	  "mgr.log",	"mkfs.
 
 static char *line_at(const char *text, const char *at)
 {
-	const char *begin = at;
+	const char *begin = line_begin(text, at);
 	size_t len;
 
-	while (begin > text && begin[-1] != '\n')
-		begin--;
 	begin += strspn(begin, " ");
 	len = strcspn(begin, "\n");
 	return xasprintf("%.*s", (int)(len < LINE_QUOTED_MAX ? len : LINE_QUOTED_MAX), begin);

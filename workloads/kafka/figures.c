@@ -334,10 +334,8 @@ char *kafka_trouble(const struct artifact_list *artifacts)
 	const char *log = text_of(artifacts, BROKER_LOG);
 
 	for (size_t i = 0; log && i < ARRAY_SIZE(causes); i++) {
-		const char *at = strstr(log, causes[i]), *line = at;
+		const char *at = strstr(log, causes[i]), *line = at ? line_begin(log, at) : NULL;
 
-		while (line && line > log && line[-1] != '\n')
-			line--;
 		if (line)
 			return xasprintf("its log: %.*s", (int)strcspn(line, "\n"), line);
 	}

@@ -46,8 +46,8 @@ static int no_summary(const char *program, const char *output, struct err *err)
 
 		first = at && (!first || at < first) ? at : first;
 	}
-	while (first && first > output && first[-1] != '\n')
-		first--;
+	if (first)
+		first = line_begin(output, first);
 	return err_set(err, ERR_GUEST, "%s printed no summary%s%.*s", program, first ? ": " : "",
 		       first ? (int)strcspn(first, "\n") : 0, first ? first : "");
 }
