@@ -89,10 +89,9 @@ struct workload {
 	void (*series)(const struct artifact_list *artifacts, struct series_list *ret);
 	/* Metrics of a boot that follow from those of several phases, added once all are measured. May be NULL. */
 	void (*derive)(const struct measure_context *context, struct measures *measures);
-	bool raw_storage;  /* has no use for files, or knows what to do with a device, /dev/storage */
-	bool needs_device; /* cannot do without that device: cells of other profiles are skipped */
-	/* What cannot be measured with its files on @storage (NULL: there is no profile), a sentence for the cell that is
-	 * skipped, owned by the caller; or NULL. May be NULL. */
+	bool raw_storage; /* has no use for files, or knows what to do with a device, /dev/storage */
+	/* What cannot be measured on @storage (NULL: there is no profile), a sentence for the cell that is skipped, owned by
+	 * the caller; or NULL. May be NULL. */
 	char *(*unfit)(const void *params, const struct storage_profile *storage);
 	const struct metric *metrics; /* ends with pattern NULL */
 	/* What a verdict on this workload rests on: patterns of names behind "PHASE.", of its own or generic metrics,

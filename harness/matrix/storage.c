@@ -132,6 +132,11 @@ bool storage_is_made(const struct storage_profile *storage)
 	return storage->where > WHERE_TMPFS && storage->fs > FS_RAW;
 }
 
+uint64_t storage_device_bytes(const struct storage_profile *storage)
+{
+	return storage && storage->where > WHERE_TMPFS && storage->fs == FS_RAW ? storage->bytes : 0;
+}
+
 static int check_needs(const struct parsing *p, const struct node *key, const struct storage_profile *s,
 		       struct err *err)
 {

@@ -15,6 +15,8 @@ extern const char *const storage_scheduler_names[], *const storage_cache_names[]
 bool storage_on_host(const struct storage_profile *storage);
 /* Is there a file system that a program must make? */
 bool storage_is_made(const struct storage_profile *storage);
+/* The size of the device without a file system that a workload finds; 0: none. @storage may be NULL. */
+uint64_t storage_device_bytes(const struct storage_profile *storage);
 
 /* Why @storage cannot be had beside @folio on this base page (0: not known) and kernel; NULL if it can. Owned by the
  * caller. */

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "matrix/storage.h"
 #include "run/storage.h"
 #include "wire/job.h"
 #include "workloads/workload.h"

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "guest/programs.h"
 #include "image/program.h"
+#include "matrix/storage.h"
 #include "run/prepared.h"
 #include "run/storage.h"
 #include "workloads/workload.h"
@@ -196,10 +197,6 @@ static void skip_impossible(struct plan *plan)
 						      plan_image_version(plan->images[k]));
 		}
 		cell->skip = xstrdup(why[pair]);
-		if (!cell->skip && cell->workload->type->needs_device && !storage_device_bytes(cell->storage))
-			cell->skip = xasprintf("%s needs a storage profile that is a device without a file system "
-					       "({ where: null_blk, fs: raw })",
-					       cell->workload->type->name);
 		if (!cell->skip && cell->workload->type->unfit)
 			cell->skip = cell->workload->type->unfit(cell->workload->params, cell->storage);
 		if (!cell->skip && cell->storage)

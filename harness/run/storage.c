@@ -189,11 +189,6 @@ void storage_steps_before(const struct storage_profile *s, struct text *job)
 		job_line(job, "watch", DISK JOB_SWAP_DISK "/stat", NULL);
 }
 
-uint64_t storage_device_bytes(const struct storage_profile *s)
-{
-	return s && s->where > WHERE_TMPFS && s->fs == FS_RAW ? s->bytes : 0;
-}
-
 void storage_steps_after(const struct storage_profile *s, struct text *job)
 {
 	_cleanup_free_ char *options = mount_options(s), *all = NULL;

@@ -13,8 +13,6 @@
 void storage_steps_before(const struct storage_profile *storage, struct text *job);
 void storage_steps_after(const struct storage_profile *storage, struct text *job);
 
-/* The size of the device without a file system that a workload finds; 0: none. @storage may be NULL. */
-uint64_t storage_device_bytes(const struct storage_profile *storage);
 /* A device of @bytes in the place of a profile's, in a guest that prepares what is on it. */
 void storage_steps_preparing(uint64_t bytes, struct text *job);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "matrix/storage.h"
 
 #define HOME "/data/ceph"
 #define ASOK "/granule/ceph-asok"
@@ -177,6 +178,15 @@ static char *ceph_check(const void *params, const char **ret_key)
 	if (strcmp(p->tests.v[0], "write"))
 		return xstrdup("tests: seq and rand read what write wrote, so write comes first");
 	return NULL;
+}
+
+static char *ceph_unfit(const void *params, const struct storage_profile *storage)
+{
+	(void)params;
+	return storage_device_bytes(storage)
+		       ? NULL
+		       : xstrdup(WORKLOAD_NAME " needs a storage profile that is a device without a "
+					       "file system ({ where: null_blk, fs: raw })");
 }
 
 static void ceph_programs(const void *params, struct programs *programs)
@@ -510,10 +520,10 @@ const struct workload this_workload = {
 	.options = ceph_options,
 	.params_size = sizeof(struct ceph_params),
 	.check = ceph_check,
+	.unfit = ceph_unfit,
 	.programs = ceph_programs,
 	.rootfs = WORKLOAD_NAME,
 	.preparations = ceph_preparations,
-	.needs_device = true,
 	.steps = ceph_steps,
 	.work_bytes = ceph_work_bytes,
 	.work = ceph_work,

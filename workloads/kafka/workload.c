@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "matrix/storage.h"
 
 #define JAVA "/usr/lib/jvm/java-21-openjdk-arm64/bin/java"
 #define JARS "/opt/kafka/*"
@@ -235,7 +236,7 @@ static char *kafka_check(const void *params, const char **ret_key)
 /* A tmpfs is its page cache. */
 static char *kafka_unfit(const void *params, const struct storage_profile *storage)
 {
-	if (!has_test(params, KAFKA_CONSUME_COLD) || (storage && storage->where > WHERE_TMPFS))
+	if (!has_test(params, KAFKA_CONSUME_COLD) || (storage && storage_is_made(storage)))
 		return NULL;
 	return xstrdup(
 		"consume_cold needs a storage profile with a file system on a disk ({ where: null_blk, fs: ext4 }), "
