@@ -200,19 +200,18 @@ static bool measures(const char *line)
  * all that was done for them, as right before the first measurement. */
 static char *shell_job(const char *job)
 {
-	static const char *const left_out[] = { "watch", "look",     "idle", "sampler", "counter", "series", "probe",
-						"limit", "artifact", "pmu",  "inspect", "exec",	   "stop" };
+	static const char *const left_out[] = { "watch",  "look",  "idle",  "sampler",	"counter",
+						"series", "probe", "limit", "artifact", "pmu" };
 	bool services = strstr(job, "\nservice\t");
-	size_t n_left_out = ARRAY_SIZE(left_out) - (services ? 2 : 0);
 	struct text text = { 0 };
 
 	for (const char *line = job; *line;) {
 		size_t len = strcspn(line, "\n"), verb = strcspn(line, "\t\n");
-		bool keep = true;
+		bool keep = services || !starts_with(line, "exec\t");
 
 		if (services && measures(line))
 			break;
-		for (size_t i = 0; i < n_left_out; i++)
+		for (size_t i = 0; i < ARRAY_SIZE(left_out); i++)
 			keep &= strlen(left_out[i]) != verb || memcmp(line, left_out[i], verb) != 0;
 		if (keep)
 			text_add(&text, "%.*s\n", (int)len, line);
