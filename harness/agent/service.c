@@ -172,6 +172,7 @@ void service_start(struct agent *agent, const char *name, int stop_signal, uint6
 	char path[PATH_SIZE];
 	int log;
 
+	/* until it runs it is none that ends by itself */
 	*s = (struct service){ .stop_signal = stop_signal, .stop_s = stop_s, .stopping = true, .starts = s->starts };
 	snprintf(s->name, sizeof(s->name), "%.60s", name);
 	snprintf(path, sizeof(path), JOB_LOG_DIR "/%s.log", s->name);

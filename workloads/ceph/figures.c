@@ -29,6 +29,12 @@
 		.resolution = CLOCK_MS, .help = how                                                                    \
 	}
 
+#define START(name, what)                                                                                              \
+	{                                                                                                              \
+		.pattern = name, .unit = "s", .direction = METRIC_LOWER, .class = METRIC_TIME, .resolution = 0.001,    \
+		.help = "from the guest's start to " what " (the guest's clock)"                                       \
+	}
+
 const struct metric ceph_metrics[] = {
 	{ .pattern = "insns_per_op",
 	  .unit = "insns",
@@ -110,30 +116,10 @@ const struct metric ceph_metrics[] = {
 	FACT("cache.target", "bytes", "what all of the OSD is to take, osd_memory_target (bluestore-pricache)"),
 	HEAP("cache.mapped", METRIC_LOWER, "what the cache's manager believes that it takes (bluestore-pricache)"),
 	HEAP("cache.bytes", METRIC_NEITHER, "what BlueStore's caches may take, by the target (bluestore-pricache)"),
-	{ .pattern = "mon",
-	  .unit = "s",
-	  .direction = METRIC_LOWER,
-	  .class = METRIC_TIME,
-	  .resolution = 0.001,
-	  .help = "from the guest's start to a monitor that leads (the guest's clock)" },
-	{ .pattern = "osd",
-	  .unit = "s",
-	  .direction = METRIC_LOWER,
-	  .class = METRIC_TIME,
-	  .resolution = 0.001,
-	  .help = "from the guest's start to an active OSD (the guest's clock)" },
-	{ .pattern = "clean",
-	  .unit = "s",
-	  .direction = METRIC_LOWER,
-	  .class = METRIC_TIME,
-	  .resolution = 0.001,
-	  .help = "from the guest's start to placement groups that are all active and clean (the guest's clock)" },
-	{ .pattern = "mgr",
-	  .unit = "s",
-	  .direction = METRIC_LOWER,
-	  .class = METRIC_TIME,
-	  .resolution = 0.001,
-	  .help = "from the guest's start to a manager that has its maps and modules (the guest's clock)" },
+	START("mon", "a monitor that leads"),
+	START("osd", "an active OSD"),
+	START("clean", "placement groups that are all active and clean"),
+	START("mgr", "a manager that has its maps and modules"),
 	{ .pattern = NULL },
 };
 
